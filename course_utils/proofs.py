@@ -1,0 +1,52 @@
+"""Showing that several ways to compute a thing agree: the course's equality cells."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def equal(values: dict, tolerance: float = 1e-5) -> None:
+    """Print that all values are equal within `tolerance`, or raise with the largest difference.
+
+    Args:
+        values: name -> array (NumPy, Keras or TensorFlow), at least two, all of one shape.
+        tolerance: largest |a - b| allowed, relative to max(1, |a|): absolute below one, relative above.
+
+    Raises:
+        AssertionError: shapes differ, something is not finite, or the values do.
+    """
+    if len(values) < 2:
+        raise ValueError(f"at least two values to compare were expected; found {list(values)}")
+    arrays = {name: np.asarray(value, dtype="float64") for name, value in values.items()}
+    first_name, first = next(iter(arrays.items()))
+    for name, array in arrays.items():
+        if array.shape != first.shape:
+            raise AssertionError(f"{first_name} 的形状 · has shape {first.shape}, {name}: {array.shape}")
+        if not np.all(np.isfinite(array)):
+            raise AssertionError(f"{name} 含有无穷或非数 · holds infinite or undefined numbers")
+        difference = np.max(np.abs(array - first) / np.maximum(1.0, np.abs(first)), initial=0.0)
+        if difference > tolerance:
+            raise AssertionError(
+                f"{first_name} ≠ {name}: 最大差 · largest difference {difference:.2e} > {tolerance:g}"
+            )
+    print(f"{' = '.join(arrays)}  ✓ 相等 · equal within {tolerance:g}, shape {first.shape}")
+
+
+def finite_differences(function: Callable, point, step: float = 1e-5) -> np.ndarray:
+    r"""Return the gradient of a scalar function by central differences, in float64.
+
+    $\partial f / \partial x_i \approx (f(x + h e_i) - f(x - h e_i)) / 2h$, with an error of order $h^2$.
+
+    Args:
+        function: takes an array of `point`'s shape, returns a number.
+        point: where to differentiate; any shape. Costs two calls an entry, so keep it small.
+        step: h.
+    """
+    point = np.array(point, dtype="float64")
+    gradient = np.zeros_like(point)
+    for index in np.ndindex(point.shape):
+        upper, lower = point.copy(), point.copy()
+        upper[index] += step
+        lower[index] -= step
+        gradient[index] = (float(function(upper)) - float(function(lower))) / (2 * step)
+    return gradient
