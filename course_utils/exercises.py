@@ -106,15 +106,16 @@ def quiz(chapter: str) -> None:
     """Show a chapter's questions; each option unfolds and says why it is right or wrong."""
     from IPython.display import display
 
+    display(quiz_data(chapter, language.current()), raw=True)
+
+
+def quiz_data(chapter: str, lang: str) -> dict:
+    """Return a chapter's quiz in one language, as MIME type -> text."""
     questions = json.loads((_QUIZZES / f"chapter_{chapter}.json").read_text(encoding="utf-8"))
-    pages = {lang: _quiz_html(questions, lang) for lang in language.LANGUAGES}
-    plain = {lang: "\n".join(question["question"][lang] for question in questions) for lang in language.LANGUAGES}
-    seen = language.current()
-    display(
-        {"text/html": pages[seen], "text/plain": plain[seen]},
-        metadata={"course_zh": {"text/html": pages["zh"], "text/plain": plain["zh"]}},
-        raw=True,
-    )
+    return {
+        "text/html": _quiz_html(questions, lang),
+        "text/plain": "\n".join(question["question"][lang] for question in questions),
+    }
 
 
 def _quiz_html(questions: list, lang: str) -> str:

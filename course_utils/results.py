@@ -12,7 +12,8 @@ import psutil
 
 from course_utils import devices, profiles
 
-FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "results"
+NOTEBOOKS = Path(os.environ.get("COURSE_NOTEBOOKS") or Path(__file__).resolve().parent.parent / "notebooks")
+FOLDER = NOTEBOOKS / "results"
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 _run = {}
@@ -80,13 +81,18 @@ def record(name: str, value: float, band: tuple | None = None, unit: str = "", d
 
 def cost(chapter: str) -> None:
     """Print what the laptop run of a chapter took when the course was last built: time and peak memory."""
-    stored = read(f"laptop-{chapter}")
+    print(cost_line(read(f"laptop-{chapter}")))
+
+
+def cost_line(stored: dict | None) -> str:
+    """Return the line that `cost` prints, from the content of a results file."""
     if not stored or not stored.get("cost"):
-        print("本机尚未测量 · not measured yet")
-        return
+        return "尚未测量 · not measured yet"
     seconds, memory = stored["cost"]["seconds"], stored["cost"]["peak_memory_gb"]
-    print(f"实测 · measured: {seconds:.0f} 秒 · s, 内存峰值 · peak memory {memory:.2f} GB "
-          f"(laptop, {stored['hardware']['cores']} 核 · cores)")
+    return (
+        f"实测 · measured: {seconds:.0f} 秒 · s, 内存峰值 · peak memory {memory:.2f} GB "
+        f"(laptop, {stored['hardware']['cores']} 核 · cores)"
+    )
 
 
 def spread(chapter: str, name: str) -> dict | None:
