@@ -122,7 +122,7 @@ def _positive(kind):
     return convert
 
 
-# ------------------------------------------------------------------------------------------------- chapters
+# --------------------------------------------------------------------------------------------------- chapters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,7 +283,7 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
-# --------------------------------------------------------------------------------------------- the commands
+# ----------------------------------------------------------------------------------------------- the commands
 
 
 def _run(arguments) -> int:
@@ -340,7 +340,7 @@ def _is_done(job: "Job", before: dict, output: Path) -> bool:
 
 
 def _set_aside(work: Path) -> None:
-    if work.exists():
+    if work.exists() and any(work.iterdir()):
         earlier = work.with_name(f"{work.name}.previous")
         shutil.rmtree(earlier, ignore_errors=True)
         work.rename(earlier)
@@ -534,7 +534,7 @@ def seeds_table(numbers: dict, seeds: list[int]) -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------- the parent's side
+# ------------------------------------------------------------------------------------------ the parent's side
 
 
 @dataclasses.dataclass(eq=False)
@@ -674,14 +674,12 @@ class Job:
 
         with contextlib.suppress(psutil.NoSuchProcess):
             child = psutil.Process(self.process.pid)
-            family = child.children(recursive=True)
-            child.kill()
+            family = [child, *child.children(recursive=True)]
+            # Killed, not asked: a training kernel answers late, and what must survive is written in one step.
             for process in family:
                 with contextlib.suppress(psutil.Error):
-                    process.terminate()
-            for process in psutil.wait_procs(family, timeout=3)[1]:
-                with contextlib.suppress(psutil.Error):
                     process.kill()
+            psutil.wait_procs(family[1:], timeout=3)
         self.process.wait()
         self.status, self.seconds = "interrupted", time.monotonic() - self.began
 
@@ -806,7 +804,7 @@ class _Display:
 
 
 def _fit(text: str) -> str:
-    """Cut a line to the terminal, where a wrapped line could not be overwritten; 汉字 fill two columns each."""
+    """Cut a line to the terminal, where a wrapped line could not be overwritten; 汉字 fill two columns."""
     room = shutil.get_terminal_size().columns - 1
     for position, character in enumerate(text):
         room -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -815,7 +813,7 @@ def _fit(text: str) -> str:
     return text
 
 
-# ----------------------------------------------------------------------------------------- the child's side
+# ------------------------------------------------------------------------------------------- the child's side
 
 
 def _execute() -> int:
@@ -851,6 +849,8 @@ def _end_with_parent() -> None:
 
 def _execute_notebook(task: dict, of: int, tell) -> dict | None:
     """Run papermill; return None or what failed: number, of, line, source, error, message, traceback."""
+    # jsonschema would compile a grammar of international web addresses: 4 s a chapter that no notebook needs.
+    sys.modules.setdefault("rfc3987_syntax", None)
     import nbclient.exceptions
     import papermill
 
@@ -928,7 +928,7 @@ def _mark(path: str, index: int | None, name: str, message: str) -> None:
 
 
 def _peak_memory_gb() -> float | None:
-    """Return the largest peak memory among the kernel and its children (current memory if no peak is known)."""
+    """Return the largest peak memory among the kernel and its children (or what they use now)."""
     import psutil
 
     peaks = []
