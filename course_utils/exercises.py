@@ -60,17 +60,15 @@ def grade(name: str, answer) -> None:
 
     For tests and for graded assignments; notebooks use `check`.
     """
-    if name not in _registry:
-        importlib.import_module(f"course_utils.checks.chapter_{name.split('.')[0]}")
-    if name not in _registry:
-        raise KeyError(f"no exercise {name!r}; known: {', '.join(sorted(_registry))}")
+    check_function = _find(name)
     if answer is ...:
         raise NotAttempted
-    _registry[name](_watched(answer) if callable(answer) and not isinstance(answer, type) else answer)
+    check_function(_watched(answer) if callable(answer) and not isinstance(answer, type) else answer)
 
 
 def check(name: str, answer) -> None:
     """Print whether an answer is right, and otherwise a hint. Never raises for what a learner wrote."""
+    _find(name)
     try:
         grade(name, answer)
     except NotAttempted:
@@ -80,13 +78,9 @@ def check(name: str, answer) -> None:
         print(f"✗ {name}\n  {wrong.hint_zh}\n  {wrong.hint_en}")
         _remember(name, right=False)
         return
-    except KeyError as unknown:
-        if name not in _registry:
-            raise
-        _report_crash(name, unknown)
-        return
     except Exception as crash:
-        _report_crash(name, crash)
+        print(f"✗ {name}\n  运行你的答案时出错 · your answer raised {type(crash).__name__}: {crash}")
+        _remember(name, right=False)
         return
     print(f"✓ {name}  正确 · correct")
     _remember(name, right=True)
@@ -144,9 +138,13 @@ def _watched(function):
     return watched
 
 
-def _report_crash(name: str, crash: Exception) -> None:
-    print(f"✗ {name}\n  运行你的答案时出错 · your answer raised {type(crash).__name__}: {crash}")
-    _remember(name, right=False)
+def _find(name: str):
+    """Return the check registered under `name`, loading its chapter's checks when needed."""
+    if name not in _registry:
+        importlib.import_module(f"course_utils.checks.chapter_{name.split('.')[0]}")
+    if name not in _registry:
+        raise KeyError(f"no exercise {name!r}; known: {', '.join(sorted(_registry))}")
+    return _registry[name]
 
 
 def _progress_file() -> Path | None:

@@ -1,10 +1,11 @@
-# Finds course_utils: in the repository, a learner's copy, Binder, Colab or Kaggle.
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import os
 import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-places = [Path.cwd(), *Path.cwd().parents, *Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
     raise ModuleNotFoundError(
