@@ -1,0 +1,439 @@
+"""What several chapters train with: a resumable `fit`, accuracy in batches, a one-cycle rate, a distributed loop.
+
+    history = training.fit(model, x_train, y_train, name="cnn", epochs=4)
+    training.accuracy(model, x_test, y_test)
+
+`fit` is Keras' `model.fit`, silent, with the seconds of each epoch in its history. When the environment variable
+`COURSE_WORK` names a directory (the full profile, on a machine that may be switched off), it also survives an
+interruption: see `fit`.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+import zlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from course_utils import devices, profiles
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Collects the wall-clock seconds of each epoch, validation included, in `.seconds`."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self._start)
+
+
+def fit(
+    model,
+    inputs,
+    targets,
+    *,
+    name,
+    epochs,
+    batch_size=128,
+    validation_data=None,
+    callbacks=(),
+    shuffle=True,
+):
+    """Train a compiled Keras model silently and return what happened in each epoch.
+
+    Args:
+        model: compiled, created in `devices.create_strategy().scope()` when there are several replicas.
+        inputs, targets: arrays (or tuples, lists, dicts of arrays), the first axis counts examples.
+            A `tf.data.Dataset` that yields batches may be given as `inputs`, with `targets=None`.
+        name: what this fit is called in the chapter, unique in it, e.g. "cnn".
+        epochs, batch_size, validation_data, callbacks, shuffle: as in `model.fit`;
+            `batch_size` counts the examples of all replicas together.
+
+    Returns:
+        A dict of equally long lists: Keras' history ("loss", "accuracy", "val_loss", ...) and "seconds", the
+        wall-clock time of each epoch (the first one includes tracing the graph).
+
+    With `COURSE_WORK=<directory>` each epoch's weights, optimiser state and history are stored under `name`, for
+    this profile, seed, model, optimiser, starting weights and data. A fit that was interrupted goes on after its last
+    complete epoch and returns the history of all of them; a finished one is loaded instead of trained. What is not
+    stored: the memory of callbacks (EarlyStopping's patience) and the order in which the data would have been
+    shuffled, so a resumed run ends near the uninterrupted one, and exactly at it only with `shuffle=False`.
+
+    Raises:
+        ValueError: several workers (use `distributed_fit`), or nothing to train for.
+    """
+    if epochs < 1:
+        raise ValueError(f"fit: epochs 应至少为 1 · epochs must be at least 1, found {epochs}")
+    if isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise ValueError(
+            "fit: Keras 3 的 fit 不支持多个工作进程，请用 training.distributed_fit · Keras 3's fit does not work with "
+            "several workers (keras#20585): use training.distributed_fit"
+        )
+    is_dataset = targets is None
+    timer = EpochTimer()
+    callbacks = [*callbacks, timer]
+    work = os.environ.get("COURSE_WORK")
+    stored = None
+    if work:
+        _build(model, inputs, is_dataset)
+        kind = _fingerprint(model, inputs, targets, epochs, batch_size, shuffle)
+        folder = re.sub(r"[^\w.-]", "_", name) + "-" + kind
+        stored = _Stored(Path(work) / "fit" / folder, model)
+        progress = stored.load(name, epochs)
+        if progress["finished"]:
+            return progress["history"]
+        # Last in the list: it stores what the other callbacks have done to the model at the end of the epoch.
+        callbacks.append(stored.callback(progress, timer))
+
+    earlier = stored.progress["history"] if stored else {}
+    done = stored.progress["epochs_done"] if stored else 0
+    history = model.fit(
+        inputs,
+        targets,
+        epochs=epochs,
+        initial_epoch=done,
+        batch_size=None if is_dataset else batch_size,
+        validation_data=validation_data,
+        callbacks=callbacks,
+        shuffle=shuffle,
+        verbose=0,
+    ).history
+    history = _joined(earlier, {**history, "seconds": timer.seconds})
+    if stored:
+        stored.save(history, finished=True)
+    return history
+
+
+def _joined(earlier, later):
+    """Histories of consecutive epochs as one dict of lists of floats."""
+    names = list(earlier) + [name for name in later if name not in earlier]
+    return {name: [*earlier.get(name, []), *(float(value) for value in later.get(name, []))] for name in names}
+
+
+# ---------------------------------------------------------------- what `fit` stores
+
+
+def _build(model, inputs, is_dataset):
+    """Creates the variables of model and optimizer, so that stored values have somewhere to go."""
+    with model.distribute_strategy.scope():
+        if not model.built:
+            first = next(iter(inputs)) if is_dataset else keras.tree.map_structure(lambda array: array[:1], inputs)
+            model(first[0] if is_dataset else first)
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+
+
+def _variables(model):
+    """Everything that training changes: weights, moving averages, the states of dropout's random numbers, optimizer."""
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return [variable for variable in model.variables if id(variable) not in metrics] + model.optimizer.variables
+
+
+def _arrays(model):
+    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
+
+
+def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
+    """12 hex digits that change with anything that makes another experiment of the same name.
+
+    Starting weights count: they carry the seed, the layer sizes and what the model was pre-trained on.
+    """
+    try:
+        # Keras numbers its layers by how many came before in this process: dense_3 here may be dense_1 there.
+        architecture = re.sub(r'_\d+(?=")', "", model.to_json())
+    except Exception:  # a model of the chapter's own class without get_config: its weights have to do
+        architecture = type(model).__name__
+    digest = hashlib.sha256()
+    for part in (
+        profiles.name(), profiles.seed(), epochs, batch_size, shuffle, architecture,
+        type(model.optimizer).__name__, sorted(model.optimizer.get_config().items(), key=str),
+        model.loss if isinstance(model.loss, (str, dict, list)) else getattr(model.loss, "name", type(model.loss)),
+        os.environ.get("KERAS_MAX_EPOCHS"), os.environ.get("KERAS_MAX_STEPS_PER_EPOCH"),
+    ):  # fmt: skip
+        # An object without a text of its own prints its address, which differs from process to process.
+        digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(part)).encode())
+    data = [] if targets is None else keras.tree.flatten((inputs, targets))
+    for array in [np.asarray(array) for array in data] + _arrays(model):
+        content = np.ascontiguousarray(array)
+        content = repr(array.tolist()).encode() if array.dtype == object else content.view(np.uint8).data
+        digest.update(f"{array.shape} {array.dtype} {zlib.crc32(content)}".encode())
+    return digest.hexdigest()[:12]
+
+
+class _Stored:
+    """One fit's progress in a directory: `progress.json` names the file with the state that belongs to it.
+
+    The state is written first, then progress.json is replaced in one step; a process killed at any moment leaves the
+    previous pair or the new one, never a mixture.
+    """
+
+    def __init__(self, directory, model):
+        self.directory, self.model = directory, model
+        self.progress = {"epochs_done": 0, "finished": False, "history": {}}
+
+    def load(self, name, epochs):
+        """Puts the stored state, if there is a whole one, into the model; returns the progress."""
+        try:
+            progress = json.loads((self.directory / "progress.json").read_text(encoding="utf-8"))
+            content = (self.directory / progress["state"]).read_bytes()
+            if zlib.crc32(content) != progress["crc32"]:
+                raise ValueError("the stored state is damaged")
+            # allow_pickle is False by default: a stored file cannot run code.
+            with np.load(self.directory / progress["state"]) as archive:
+                arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
+            variables = _variables(self.model)
+            if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+                raise ValueError("the stored state belongs to another model")
+        except FileNotFoundError:
+            return self.progress
+        except Exception as error:
+            print(f"{name}: 保存的进度无法使用，从头训练 · stored progress is unusable, starting anew ({error})")
+            return self.progress
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        self.progress = progress
+        done = progress["epochs_done"]
+        if progress["finished"]:
+            print(f"{name}: 已训练完毕，直接载入 · trained already, loaded ({done} epochs)")
+        else:
+            print(f"{name}: 继续训练 · resumed after epoch {done} of {epochs}")
+        return progress
+
+    def save(self, history, finished):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        done = len(history["seconds"])
+        # The process id keeps two processes that train the same from writing into one file.
+        state = self.directory / f"epoch-{done:04d}-{'end' if finished else 'go'}-{os.getpid()}.npz"
+        with open(state, "wb") as file:
+            np.savez(file, *_arrays(self.model))
+        progress = {
+            "epochs_done": done,
+            "finished": finished,
+            "history": history,
+            "state": state.name,
+            "crc32": zlib.crc32(state.read_bytes()),
+        }
+        temporary = self.directory / f"progress-{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(progress), encoding="utf-8")
+        os.replace(temporary, self.directory / "progress.json")
+        self.progress = progress
+        for old in self.directory.glob(f"epoch-*-{os.getpid()}.npz"):
+            if old != state:
+                old.unlink(missing_ok=True)
+
+    def callback(self, progress, timer):
+        earlier = progress["history"]
+
+        def store(epoch, logs):
+            # model.history is Keras' own, complete only after the callbacks: rebuild this epoch from `logs`.
+            collected.append(logs or {})
+            later = {key: [entry[key] for entry in collected] for key in collected[0]}
+            self.save(_joined(earlier, {**later, "seconds": timer.seconds}), finished=False)
+
+        collected = []
+        return keras.callbacks.LambdaCallback(on_epoch_end=store)
+
+
+# ---------------------------------------------------------------- accuracy
+
+
+def accuracy(model, inputs, labels, batch_size=500):
+    """The share of examples whose largest output is the right class, a float from 0 to 1.
+
+    Args:
+        model: outputs (batch, classes), logits or probabilities alike; with one output, (batch, 1), a probability
+            above 0.5 means class 1 (give such a model a sigmoid: logits would be misread).
+        inputs: array (examples, ...), or a tuple, list or dict of arrays.
+        labels: whole numbers, shape (examples,).
+        batch_size: examples at a time. All 10,000 digits at once would need 1.9 GB for the CNN's feature maps.
+
+    Raises:
+        ValueError: as many labels as inputs are needed, and outputs of shape (batch, classes).
+    """
+    labels = np.asarray(labels)
+    count = len(keras.tree.flatten(inputs)[0])
+    if labels.shape != (count,) or count == 0:
+        raise ValueError(
+            f"accuracy: 标签形状应为 ({count},) · expected labels of shape ({count},), whole numbers, not one-hot; "
+            f"found {labels.shape}"
+        )
+
+    # Not model.predict_on_batch: with several replicas it returns every row as often as there are replicas.
+    @tf.function(reduce_retracing=True)
+    def forward(batch):
+        return model(batch, training=False)
+
+    right = 0
+    for start in range(0, count, batch_size):
+        rows = slice(start, start + batch_size)
+        outputs = np.asarray(forward(keras.tree.map_structure(lambda array, rows=rows: array[rows], inputs)))
+        if outputs.ndim != 2:
+            raise ValueError(
+                f"accuracy: 输出形状应为 (批, 类别) · expected outputs (batch, classes), found {outputs.shape}"
+            )
+        predicted = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)  # (batch,)
+        right += int((predicted == labels[rows]).sum())
+    return right / count
+
+
+# ---------------------------------------------------------------- learning rate
+
+
+@keras.saving.register_keras_serializable(package="course_utils")
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    r"""One-cycle learning rate: a straight warm-up to the peak, then half a cosine down to (nearly) zero.
+
+    With step t of T = `steps`, warm-up length W = `warm_up` T, peak p, first rate s p and last rate e p:
+
+        rate(t) = p (s + (1 - s) t / W)                                   for t < W
+        rate(t) = p (e + (1 - e) (1 + cos(pi (t - W) / (T - W))) / 2)     for W <= t <= T,  p e afterwards
+
+    A high rate in the middle regularises and moves fast, the low end settles. Idea: Smith 2018, A disciplined approach to
+    neural network hyper-parameters: Part 1, arXiv:1803.09820 (two straight lines there; the cosine is fastai's).
+
+    Args:
+        peak: highest learning rate.
+        steps: batches of the whole training, epochs * ceil(examples / batch_size).
+        warm_up: share of the steps spent on the way up, from 0 to below 1.
+        start, end: first and last rate as fractions of the peak.
+
+    Raises:
+        ValueError: a number outside its range.
+    """
+
+    def __init__(self, peak, steps, warm_up=0.3, start=0.04, end=0.0):
+        if not (peak > 0 and steps >= 1 and 0 <= warm_up < 1 and 0 <= start <= 1 and 0 <= end <= 1):
+            raise ValueError(
+                "OneCycle: 参数超出范围 · expected peak > 0, steps >= 1, 0 <= warm_up < 1, start and end in 0..1; "
+                f"found peak={peak}, steps={steps}, warm_up={warm_up}, start={start}, end={end}"
+            )
+        self.peak, self.steps = float(peak), int(steps)
+        self.warm_up, self.start, self.end = float(warm_up), float(start), float(end)
+
+    def __call__(self, step):
+        step = keras.ops.minimum(keras.ops.cast(step, "float32"), float(self.steps))
+        warm_up_steps = self.warm_up * self.steps
+        # max(..., 1) only keeps the unused branch from dividing by zero when there is no warm-up.
+        rising = self.start + (1 - self.start) * step / max(warm_up_steps, 1.0)
+        progress = (step - warm_up_steps) / (self.steps - warm_up_steps)  # 0 at the peak, 1 at the end
+        falling = self.end + (1 - self.end) * (1 + keras.ops.cos(np.pi * progress)) / 2
+        return self.peak * keras.ops.where(step < warm_up_steps, rising, falling)
+
+    def get_config(self):
+        return {
+            "peak": self.peak, "steps": self.steps, "warm_up": self.warm_up, "start": self.start, "end": self.end,
+        }  # fmt: skip
+
+
+# ---------------------------------------------------------------- many devices
+
+
+def distributed_fit(model, inputs, targets, *, epochs, batch_size=128, strategy=None, shuffle=True, seed=0):
+    """Train by a loop of our own over `strategy.run`: it works where Keras' `fit` does not, on several workers.
+
+    Every step, each of the R replicas computes the gradient of its share (batch_size / R examples) of the same global
+    batch; the optimizer adds the shares up and changes every replica's weights alike. The loss of a replica is
+    divided by R, so that the sum over the replicas is the mean over the global batch:
+
+        mean over the batch of loss_i  =  sum over replicas r of (1 / R) (R / batch_size) sum over i in r of loss_i
+
+    That is why 1, 2 or 8 replicas give the same numbers up to rounding, if the layers do (Dropout draws other masks
+    on each replica, BatchNormalization averages over a replica's share).
+
+    Args:
+        model: compiled, created in `strategy.scope()`.
+        inputs, targets: arrays (or tuples or dicts of arrays); all workers are given the same ones.
+        batch_size: examples of one step on all replicas together. The last incomplete batch of an epoch is left out:
+            unequal shares would weigh examples unequally.
+        strategy: `devices.create_strategy()` unless given.
+        seed: decides the order of the data, the same in every process and for any number of replicas.
+
+    Returns:
+        {"loss": mean over the epoch's batches, "seconds": wall-clock time}, a list entry an epoch.
+
+    Raises:
+        ValueError: batch and replicas do not fit, too few examples, or a model from outside the strategy.
+    """
+    strategy = strategy or devices.create_strategy()
+    replicas = strategy.num_replicas_in_sync
+    inputs, targets = keras.tree.map_structure(np.asarray, (inputs, targets))
+    count = len(keras.tree.flatten(inputs)[0])
+    if batch_size % replicas:
+        raise ValueError(
+            f"distributed_fit: batch_size 应能被副本数整除 · batch_size {batch_size} must be a multiple of the "
+            f"number of replicas, {replicas}"
+        )
+    if count < batch_size or epochs < 1:
+        raise ValueError(
+            "distributed_fit: 至少需要一个完整的批和一个周期 · at least one full batch and one epoch are needed; "
+            f"found {count} examples, batch_size {batch_size}, epochs {epochs}"
+        )
+    weights = model.trainable_variables
+    if replicas > 1 and not (weights and strategy.extended.variable_created_in_scope(weights[0].value)):
+        raise ValueError(
+            "distributed_fit: 请在 strategy.scope() 中创建并编译模型 · create and compile the model inside "
+            "`with strategy.scope():`"
+        )
+
+    def replica_step(batch_inputs, batch_targets):  # runs on every replica with its share
+        with tf.GradientTape() as tape:
+            outputs = model(batch_inputs, training=True)
+            # Keras divides its loss (penalties included) by the number of replicas, as the formula above wants.
+            loss = model.compute_loss(batch_inputs, batch_targets, outputs, training=True)
+            scaled = model.optimizer.scale_loss(loss)  # only mixed float16 scales
+        # apply() adds the replicas' gradients up before it uses them.
+        model.optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    @tf.function
+    def step(batch):
+        return strategy.reduce("SUM", strategy.run(replica_step, args=batch), axis=None)
+
+    steps = count // batch_size
+    data = strategy.distribute_datasets_from_function(
+        lambda context: _shares(context, inputs, targets, _order(count, steps, batch_size, epochs, shuffle, seed))
+    )
+    history = {"loss": [], "seconds": []}
+    batches = iter(data)
+    with strategy.scope():
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+    for _ in range(epochs):
+        begin = time.perf_counter()
+        losses = [step(next(batches)) for _ in range(steps)]
+        history["loss"].append(float(np.mean([float(loss) for loss in losses])))
+        history["seconds"].append(time.perf_counter() - begin)
+    return history
+
+
+def _order(count, steps, batch_size, epochs, shuffle, seed):
+    """Which examples each step sees: int (epochs * steps, batch_size), the same in every process."""
+    generator = np.random.default_rng(seed)
+    orders = [generator.permutation(count) if shuffle else np.arange(count) for _ in range(epochs)]
+    return np.concatenate([order[: steps * batch_size].reshape(steps, batch_size) for order in orders])
+
+
+def _shares(context, inputs, targets, order):
+    """The part of every global batch that this process's replicas work on, one replica's share after the other.
+
+    `context` tells which of how many processes asks; a process has the same number of replicas as the others.
+    """
+    share = order.shape[1] // context.num_replicas_in_sync
+    local = context.num_replicas_in_sync // context.num_input_pipelines
+    mine = order.reshape(len(order), context.num_input_pipelines, local, share)[:, context.input_pipeline_id]
+    arrays = keras.tree.map_structure(tf.convert_to_tensor, (inputs, targets))
+    return (
+        tf.data.Dataset.from_tensor_slices(mine.reshape(-1, share))  # (steps * local, share)
+        .map(lambda rows: tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays))
+        .prefetch(2)
+    )
