@@ -13,7 +13,11 @@ COMMANDS = (
     ("run", "执行章节，写出 report/index.html", "execute the chapters and write report/index.html"),
     ("lab", "在 JupyterLab 中打开你自己的副本 my-course/", "open your own copies, my-course/, in JupyterLab"),
     ("test", "运行测试（其余参数交给 pytest）", "run the tests (further arguments go to pytest)"),
-    ("build", "由 notebooks/source 生成两种语言的笔记本", "make both languages' notebooks from notebooks/source"),
+    (
+        "build",
+        "由 notebooks/source 生成两种语言的笔记本",
+        "make both languages' notebooks from notebooks/source",
+    ),
     ("seeds", "换随机种子重复运行，保存波动范围", "repeat with other seeds and store the spread"),
     ("report", "由已有结果重写报告", "write the report again from stored results"),
     ("doctor", "检查这台机器能运行什么", "say what this machine can run"),

@@ -33,7 +33,9 @@ GIGABYTES_TO_UPDATE = 1.5
 MARKER = "course-ready.json"
 OURS = "course-environment"  # in every folder that the course made, and may therefore delete
 LOG = "course-setup.log"
-ENTERED = "COURSE_ENTERED"  # set for the process that is started inside the environment; stops it starting another
+ENTERED = (
+    "COURSE_ENTERED"  # set for the process that is started inside the environment; stops it starting another
+)
 
 
 class SetupError(Exception):
@@ -56,6 +58,11 @@ def prepare_streams():
 
 
 # ---------------------------------------------------------------------------------------------- where things are
+
+
+def running_version():
+    """(3, 12) of the Python that runs this."""
+    return tuple(sys.version_info[:2])
 
 
 def using_current():
@@ -88,7 +95,7 @@ def requirement_files(tests):
 def fingerprint(tests):
     """SHA-256 of the requirement files, the Python version and the places, since a copied folder is not ready."""
     digest = hashlib.sha256()
-    version = "{}.{}".format(*sys.version_info[:2])
+    version = "{}.{}".format(*running_version())
     for text in (version, platform.machine(), str(ROOT), str(venv_folder())):
         digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
     for path in requirement_files(tests):
@@ -122,7 +129,11 @@ def _interpreter_version(command):
     """(3, 12) for a command that starts a Python, None for one that does not."""
     try:
         output = subprocess.check_output(
-            command + ["-c", "import sys, struct; print(sys.version_info[0], sys.version_info[1], struct.calcsize('P'))"],
+            command
+            + [
+                "-c",
+                "import sys, struct; print(sys.version_info[0], sys.version_info[1], struct.calcsize('P'))",
+            ],
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
             timeout=15,
@@ -160,7 +171,7 @@ def _another_python(arguments):
 
 def check_python(arguments=()):
     """Raises SetupError when no TensorFlow of the course exists for this Python or this machine."""
-    version = tuple(sys.version_info[:2])
+    version = running_version()
     written = "{}.{}".format(*version)
     if version < OLDEST:
         raise SetupError(
@@ -207,7 +218,7 @@ def check_venv_module():
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError as error:
-        version = "{}.{}".format(*sys.version_info[:2])
+        version = "{}.{}".format(*running_version())
         raise SetupError(
             f"这个 Python 缺少模块 {error.name} · this Python lacks the module {error.name}. "
             f"Debian, Ubuntu: sudo apt install python{version}-venv"
@@ -332,7 +343,9 @@ class Progress:
             done, whole = (int(number) / 1e6 for number in found.groups())
             self.text = re.sub(r"(  \d+ of \d+ MB)?$", f"  {done:.0f} of {whole:.0f} MB", self.text)
             return
-        found = re.match(r"\s*Collecting ([\w.-]+)", line)
+        found = re.match(
+            r"(?:Collecting|Processing) (?:\S*[/\\])?([A-Za-z0-9_.-]+?)(?:[-=<>~!;\[]|\s|$)", line
+        )
         if found:
             self.packages += 1
             self.text = f"{self.packages}: {found.group(1)}"
@@ -354,7 +367,9 @@ class Progress:
 
 def _pip_environment(folder):
     """The user's pip configuration (mirror, proxy, certificates) stays in force; what would install elsewhere does not."""
-    environment = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONUTF8="1", PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
+    environment = dict(
+        os.environ, PYTHONUNBUFFERED="1", PYTHONUTF8="1", PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0"
+    )
     for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN", "PYTHONHOME", "__PYVENV_LAUNCHER__"):
         environment.pop(name, None)
     # Downloads go beside the environment: /tmp is often small, and after a kill they vanish with it.
@@ -412,6 +427,9 @@ def _explain(output, folder):
         r"getaddrinfo|Network is unreachable|HTTP error 50\d",
         output,
     )
+    if not network and not os.environ.get("PIP_NO_INDEX"):
+        # pip is silent about the reason when it is told not to retry; an index that knows no version was not reached.
+        network = re.search(r"from versions: none", output)
     missing = re.search(r"No matching distribution found for (\S+)", output)
     if network:
         return SetupError(
@@ -438,7 +456,18 @@ def _pip_install(folder, lock, tests, step):
     """Installs one set of requirements under the constraints."""
     python = str(venv_python(folder))
     wanted = requirement_files(tests)[2 if tests else 0]
-    command = [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-r", str(wanted)]
+    # --no-compile: Python compiles what it imports; compiling all 20,000 files takes longer than the download.
+    command = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "-r",
+        str(wanted),
+    ]
     if (ROOT / "constraints.txt").exists():
         command += ["-c", str(ROOT / "constraints.txt")]
     version = subprocess.check_output(
@@ -514,7 +543,7 @@ def _delete(folder):
 def _keep(folder, tests):
     """Whether an existing environment can be brought up to date in place (otherwise it is made again)."""
     python = venv_python(folder)
-    if not python.exists() or _interpreter_version([str(python)]) != tuple(sys.version_info[:2]):
+    if not python.exists() or _interpreter_version([str(python)]) != running_version():
         return False
     try:
         subprocess.check_output([str(python), "-c", "import pip"], stderr=subprocess.STDOUT)
@@ -551,10 +580,14 @@ def _set_up_locked(folder, lock, tests):
         (folder / MARKER).unlink()  # from here until it is written again, the environment does not count
     steps = 2 + bool(tests)
     if keep:
-        say(f"课程环境 · environment: {folder}\n[1/{steps}] 更新现有环境 · bringing the existing environment up to date")
+        say(
+            f"课程环境 · environment: {folder}\n[1/{steps}] 更新现有环境 · bringing the existing environment up to date"
+        )
     else:
         if folder.exists() and any(folder.iterdir()):
-            say("现有环境未完成或属于另一个 Python，重新建立 · the environment is incomplete or another Python's: making it again")
+            say(
+                "现有环境未完成或属于另一个 Python，重新建立 · the environment is incomplete or another Python's: making it again"
+            )
             _delete(folder)
         say(f"课程环境 · environment: {folder}\n[1/{steps}] 建立空环境 · making an empty environment")
         _make_venv(folder, lock)
@@ -604,7 +637,7 @@ def enter(command, arguments):
     """Returns when this process runs in a complete environment; otherwise makes one and starts the command in it."""
     entered = os.environ.pop(ENTERED, None)  # popped: a terminal inside JupyterLab must not inherit it
     if using_current():
-        if tuple(sys.version_info[:2]) < OLDEST:
+        if running_version() < OLDEST:
             check_python([command] + arguments)
         return
     folder = venv_folder()
@@ -617,7 +650,9 @@ def enter(command, arguments):
     environment = dict(os.environ)
     environment[ENTERED] = str(folder)
     if os.name == "nt":
-        environment.setdefault("PYTHONUTF8", "1")  # Chinese text in a pipe, and in every file of every library
+        environment.setdefault(
+            "PYTHONUTF8", "1"
+        )  # Chinese text in a pipe, and in every file of every library
     for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__"):
         environment.pop(name, None)
     replace_process([str(venv_python(folder)), "-m", "course_utils", command] + arguments, environment)

@@ -4,6 +4,7 @@ Parses on Python 3.6 and imports everything third-party late: when set-up is wha
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -99,33 +100,64 @@ def check_packages(findings):
         remedy = f"{sys.executable} -m pip install -r requirements.txt -c constraints.txt"
         findings.add(BAD, "软件包 · packages", "缺少 · missing: " + ", ".join(missing), remedy)
     if other:
-        text = "版本不同于课程（括号内） · other versions than the course's (in brackets): " + ", ".join(other)
+        text = "版本不同于课程（括号内） · other versions than the course's (in brackets): " + ", ".join(
+            other
+        )
         findings.add(NOTE, "软件包 · packages", text)
     if not missing and not other:
-        findings.add(GOOD, "软件包 · packages", f"{len(wanted)} 个，版本与 requirements.txt 一致 · as in requirements.txt")
+        findings.add(
+            GOOD,
+            "软件包 · packages",
+            f"{len(wanted)} 个，版本与 requirements.txt 一致 · as in requirements.txt",
+        )
     return not missing
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Hides what TensorFlow's C++ writes to the error stream while it starts, which no setting hides."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def check_tensorflow(findings):
     """Devices, and the strategy that a chapter would get. Returns the number of accelerators."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow
-    except Exception as error:  # an import can fail in many ways: a missing library, an old CPU, a broken wheel
+        with _quiet():
+            import tensorflow
+
+            found = tensorflow.config.list_physical_devices()
+    except (
+        Exception
+    ) as error:  # an import can fail in many ways: a missing library, an old CPU, a broken wheel
         remedy = "删除 .venv 后重新运行；Windows 需要 VC++ 运行库 · delete .venv and run again; Windows needs the VC++ runtime"
         findings.add(BAD, "TensorFlow", f"{type(error).__name__}: {error}", remedy)
         return 0
-    accelerators = [device for device in tensorflow.config.list_physical_devices() if device.device_type != "CPU"]
+    accelerators = [device for device in found if device.device_type != "CPU"]
     names = ", ".join(device.name for device in accelerators) or "仅 CPU · CPU only"
     findings.add(GOOD, "TensorFlow", f"{tensorflow.__version__}: {names}")
     try:
         from course_utils import devices
 
-        strategy = devices.create_strategy()
+        with _quiet():
+            strategy = devices.create_strategy()
         text = f"{type(strategy).__name__}, {strategy.num_replicas_in_sync} 个副本 · replicas"
         findings.add(GOOD, "策略 · strategy", text)
     except Exception as error:  # a wrong TF_CONFIG, a busy device
-        findings.add(BAD, "策略 · strategy", f"{type(error).__name__}: {error}", "COURSE_CPU_REPLICAS, TF_CONFIG ?")
+        findings.add(
+            BAD,
+            "策略 · strategy",
+            f"{type(error).__name__}: {error}",
+            "检查环境变量 · look at the variables COURSE_CPU_REPLICAS, TF_CONFIG",
+        )
     return len(accelerators)
 
 
@@ -136,7 +168,9 @@ def check_data(findings):
 
         problems = datasets.verify()
     except Exception as error:
-        findings.add(BAD, "数据 · data", f"{type(error).__name__}: {error}", "git checkout -- course_utils/data")
+        findings.add(
+            BAD, "数据 · data", f"{type(error).__name__}: {error}", "git checkout -- course_utils/data"
+        )
         return
     for problem in problems:
         findings.add(BAD, "数据 · data", problem, "git checkout -- course_utils/data")
@@ -164,7 +198,9 @@ def examine(problem=None):
         small = total < LAPTOP_GIGABYTES * 0.9  # "2 GB" machines report a little less
         tight = not small and available < 1.2
         remedy = "关闭其他程序，或用 --profile smoke · close other programs, or use --profile smoke"
-        findings.add(BAD if small else NOTE if tight else GOOD, "内存 · memory", text, remedy if small or tight else "")
+        findings.add(
+            BAD if small else NOTE if tight else GOOD, "内存 · memory", text, remedy if small or tight else ""
+        )
     free = shutil.disk_usage(str(bootstrap.ROOT)).free / 1e9
     text = f"{free:.1f} GB 可用 · free"
     findings.add(GOOD if free > 0.5 else BAD, "磁盘 · disk", text, "" if free > 0.5 else "请清理 · make room")
@@ -174,7 +210,11 @@ def examine(problem=None):
         first, _, rest = problem.partition("\n")
         findings.add(BAD, "环境 · environment", first, rest)
     else:
-        place = f"当前 Python · this Python: {sys.prefix}" if bootstrap.using_current() else bootstrap.venv_folder()
+        place = (
+            f"当前 Python · this Python: {sys.prefix}"
+            if bootstrap.using_current()
+            else bootstrap.venv_folder()
+        )
         findings.add(GOOD, "环境 · environment", place)
         packages = check_packages(findings)
     accelerators = check_tensorflow(findings) if packages else 0
@@ -203,7 +243,11 @@ def main(arguments, problem=None):
     options = parser.parse_args(arguments)
     findings = examine(problem)
     if options.json:
-        print(json.dumps({"laptop": not findings.bad(), "findings": findings.rows}, ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                {"laptop": not findings.bad(), "findings": findings.rows}, ensure_ascii=False, indent=1
+            )
+        )
     else:
         for row in findings.rows:
             sign = {GOOD: "✓", NOTE: "·", BAD: "✗"}[row["state"]]

@@ -78,10 +78,14 @@ def summary(result, source, target):
     """What was copied, one line a fact."""
     lines = []
     if result["new"]:
-        lines.append(f"复制了 {len(result['new'])} 个笔记本 · copied {len(result['new'])} notebooks to {target}")
+        lines.append(
+            f"复制了 {len(result['new'])} 个笔记本 · copied {len(result['new'])} notebooks to {target}"
+        )
     if result["updated"]:
         count = len(result["updated"])
-        lines.append(f"更新了 {count} 个你没有改动的笔记本 · updated {count} notebooks that you had not touched")
+        lines.append(
+            f"更新了 {count} 个你没有改动的笔记本 · updated {count} notebooks that you had not touched"
+        )
     if result["kept"]:
         lines.append(
             f"保留了你改动过的（课程有新版，在 {source}） · kept what you changed (the course's newer version is in {source}; "
@@ -126,7 +130,9 @@ def jupyter_environment(language, target):
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
     environment["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
     environment["COURSE_LANGUAGE"] = language
-    environment.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel before one in the user's home
+    environment.setdefault(
+        "JUPYTER_PREFER_ENV_PATH", "1"
+    )  # this environment's kernel before one in the user's home
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return environment
 
@@ -135,7 +141,13 @@ def jupyter_command(language, target, browser=True, port=None, further=()):
     """The command that starts JupyterLab in the learner's folder, at the language's first chapter."""
     chapters = sorted(path.name for path in (Path(target) / language).glob("*.ipynb"))
     place = f"/lab/tree/{language}" + (f"/{chapters[0]}" if chapters else "")
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={target}", f"--LabApp.default_url={place}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={target}",
+        f"--LabApp.default_url={place}",
+    ]
     command += [] if browser else ["--no-browser"]
     command += [f"--port={port}"] if port else []
     return command + list(further)
@@ -164,7 +176,10 @@ def main(arguments):
             "请把课程放在可写的文件夹中 · put the course into a folder that you may write to"
         ) from None
     if not any((target / language).glob("*.ipynb")):
-        print(f"{source / language} 中没有章节 · no chapters in {source / language}: git checkout notebooks", file=sys.stderr)
+        print(
+            f"{source / language} 中没有章节 · no chapters in {source / language}: git checkout notebooks",
+            file=sys.stderr,
+        )
         return 1
     for line in summary(result, source, target):
         print(line)
@@ -172,4 +187,6 @@ def main(arguments):
         return 0
     other = "en" if language == "zh" else "zh"
     print(f"语言 · language: {language}（--language {other}）  停止 · stop: Ctrl-C", flush=True)
-    bootstrap.replace_process(jupyter_command(language, target, not options.no_browser, options.port, further), environment)
+    bootstrap.replace_process(
+        jupyter_command(language, target, not options.no_browser, options.port, further), environment
+    )
