@@ -25,19 +25,11 @@ _STATUS = {
 }
 _MACHINE = {
     "system": ("系统", "system"),
-    "platform": ("系统", "system"),
     "cpu": ("处理器", "processor"),
     "cores": ("核", "cores"),
     "memory_gb": ("内存", "memory"),
-    "gpus": ("GPU", ""),
-    "gpu": ("GPU", ""),
-    "devices": ("设备", "devices"),
-    "accelerator": ("加速器", "accelerator"),
-    "strategy": ("策略", "strategy"),
-    "replicas": ("副本", "replicas"),
+    "accelerators": ("加速器", "accelerators"),
     "python": ("Python", ""),
-    "tensorflow": ("TensorFlow", ""),
-    "keras": ("Keras", ""),
 }
 
 
@@ -420,10 +412,12 @@ def _gallery(chapter: _Chapter) -> str:
         # A wide figure takes two columns: in one, its lettering could not be read.
         wide = " wide" if (width or 0) > 620 else ""
         said = html.escape(alt, quote=True)
-        caption = f"<figcaption>{html.escape(section)}</figcaption>" if section else ""
+        caption = (
+            f"<figcaption>{html.escape(section)}</figcaption>" if section not in ("", chapter.title) else ""
+        )
         figures.append(
             f'<figure class="picture{wide}"><button type="button" class="zoom" '
-            f'aria-label="放大 · enlarge: {said}"><img src="{url}" alt="{said}" loading="lazy"></button>'
+            f'aria-label="放大 · enlarge: {said}"><img src="{url}" alt="{said}"></button>'
             f"{caption}</figure>"
         )
     return f'<div class="gallery">{"".join(figures)}</div>' if figures else ""

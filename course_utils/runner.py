@@ -384,7 +384,7 @@ def _machine() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
     }
 
 
@@ -897,7 +897,7 @@ def _execute_notebook(task: dict, of: int, tell) -> dict | None:
         name, message = "DeadKernelError", "the kernel died; most often memory ran out"
         trace = ""
         _mark(task["notebook"], at["index"], name, message)
-    except Exception as error:  # noqa: BLE001 - no kernel, a full disk, ...: the parent must hear of it
+    except Exception as error:  # no kernel, a full disk, ...: the parent must hear of it
         import traceback
 
         name, message, trace = type(error).__name__, str(error), traceback.format_exc()
@@ -940,7 +940,7 @@ def _peak_memory_gb() -> float | None:
             peaks.append(
                 int(high_water[1]) * 1024 if high_water else getattr(memory, "peak_wset", memory.rss)
             )
-    return round(max(peaks) / 2**30, 3) if peaks else None
+    return round(max(peaks) / 1e9, 3) if peaks else None
 
 
 if __name__ == "__main__":
