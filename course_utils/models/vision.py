@@ -1,0 +1,85 @@
+"""Classifiers of 28x28 grey images that more than one chapter uses.
+
+Every builder returns an uncompiled `keras.Model` made of Keras' own layers only, so a saved file reloads anywhere
+without custom objects. Input of all of them: float images `(batch, 28, 28, 1)` with values 0 to 1, as
+`datasets.as_images` makes them. Random starting weights come from Keras' global generator: call
+`keras.utils.set_random_seed` first. The docstrings say which models end in a softmax (train with
+`from_logits=False`) and which in logits (`from_logits=True`).
+"""
+
+import keras
+from keras import layers
+
+IMAGE_SHAPE = (28, 28, 1)
+CLASSES = 10
+
+
+def perceptron(hidden=128):
+    """A multi-layer perceptron 784-128-10 with ReLU; returns class probabilities.
+
+    Parameters: 784*128 + 128 + 128*10 + 10 = 101,770 (hidden=128).
+    Output: softmax, `(batch, 10)`.
+    """
+    images = keras.Input(IMAGE_SHAPE, name="images")
+    x = layers.Flatten(name="flatten")(images)  # (batch, 784)
+    x = layers.Dense(hidden, activation="relu", name="hidden")(x)  # (batch, 128)
+    return keras.Model(images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="perceptron")
+
+
+def beginner_cnn():
+    """The common beginner's network: two convolution-pooling pairs and a dense layer; class probabilities.
+
+    Parameters: 320 + 18,496 + 102,464 + 650 = 121,930.
+    The widths 32-64 go back to the MNIST examples that Keras and TensorFlow ship.
+    Output: softmax, `(batch, 10)`.
+    """
+    images = keras.Input(IMAGE_SHAPE, name="images")
+    x = layers.Conv2D(32, 3, activation="relu", name="conv_1")(images)  # (batch, 26, 26, 32)
+    x = layers.MaxPooling2D(2, name="pool_1")(x)  # (batch, 13, 13, 32)
+    x = layers.Conv2D(64, 3, activation="relu", name="conv_2")(x)  # (batch, 11, 11, 64)
+    x = layers.MaxPooling2D(2, name="pool_2")(x)  # (batch, 5, 5, 64)
+    x = layers.Flatten(name="flatten")(x)  # (batch, 1600)
+    x = layers.Dense(64, activation="relu", name="hidden")(x)  # (batch, 64)
+    return keras.Model(images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="beginner_cnn")
+
+
+def deeper_beginner_cnn():
+    """The beginner's network with a third convolution after the second pooling; class probabilities.
+
+    Parameters: 320 + 18,496 + 36,928 + 36,928 + 650 = 93,322: the third convolution shrinks the map to 3x3, so the
+    dense layer after it, which holds most weights, gets smaller.
+    Output: softmax, `(batch, 10)`.
+    """
+    images = keras.Input(IMAGE_SHAPE, name="images")
+    x = layers.Conv2D(32, 3, activation="relu", name="conv_1")(images)  # (batch, 26, 26, 32)
+    x = layers.MaxPooling2D(2, name="pool_1")(x)  # (batch, 13, 13, 32)
+    x = layers.Conv2D(64, 3, activation="relu", name="conv_2")(x)  # (batch, 11, 11, 64)
+    x = layers.MaxPooling2D(2, name="pool_2")(x)  # (batch, 5, 5, 64)
+    x = layers.Conv2D(64, 3, activation="relu", name="conv_3")(x)  # (batch, 3, 3, 64)
+    x = layers.Flatten(name="flatten")(x)  # (batch, 576)
+    x = layers.Dense(64, activation="relu", name="hidden")(x)  # (batch, 64)
+    return keras.Model(
+        images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="deeper_beginner_cnn"
+    )
+
+
+def fast_cnn():
+    """The course's own network: strided convolutions with batch normalisation, no pooling; returns **logits**.
+
+    Each convolution halves the image (stride 2) instead of computing every place and throwing three of four away, as
+    convolution plus pooling does; so there is a tenth of the arithmetic of `beginner_cnn`. Batch normalisation brings
+    its own shift, so the convolutions need no bias, and it bears the high learning rate that makes few epochs enough.
+
+    Parameters: 200 + 1,728 + 13,824 in the kernels, 4 * (8 + 24 + 64) in the normalisations (half of them moving
+    statistics, not trained), 10,250 in the last layer; 26,386 in all, 26,194 trained.
+    Output: logits, `(batch, 10)`; train with `from_logits=True`, apply a softmax for probabilities.
+    """
+    x = images = keras.Input(IMAGE_SHAPE, name="images")
+    for number, (channels, size) in enumerate([(8, 5), (24, 3), (64, 3)], start=1):
+        # (batch, 14, 14, 8), then (batch, 7, 7, 24), then (batch, 4, 4, 64)
+        x = layers.Conv2D(channels, size, strides=2, padding="same", use_bias=False, name=f"conv_{number}")(x)
+        # Momentum 0.9, not Keras' 0.99: a run of a few hundred steps is over before 0.99 has forgotten its start.
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(x)
+        x = layers.ReLU(name=f"relu_{number}")(x)
+    x = layers.Flatten(name="flatten")(x)  # (batch, 1024)
+    return keras.Model(images, layers.Dense(CLASSES, name="logits")(x), name="fast_cnn")
