@@ -105,7 +105,7 @@ def fit(
         batch_size=None if is_dataset else batch_size,
         validation_data=validation_data,
         callbacks=callbacks,
-        shuffle=shuffle,
+        shuffle=shuffle and not is_dataset,
         verbose=0,
     ).history
     history = _joined(earlier, {**history, "seconds": timer.seconds})
@@ -140,7 +140,7 @@ def _variables(model):
 
 
 def _arrays(model):
-    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
+    return [variable.value.numpy() for variable in _variables(model)]
 
 
 def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
@@ -153,10 +153,11 @@ def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
         architecture = re.sub(r'_\d+(?=")', "", model.to_json())
     except Exception:  # a model of the chapter's own class without get_config: its weights have to do
         architecture = type(model).__name__
+    settings = {key: value for key, value in model.optimizer.get_config().items() if key != "name"}  # numbered too
     digest = hashlib.sha256()
     for part in (
         profiles.name(), profiles.seed(), epochs, batch_size, shuffle, architecture,
-        type(model.optimizer).__name__, sorted(model.optimizer.get_config().items(), key=str),
+        type(model.optimizer).__name__, sorted(settings.items()),
         model.loss if isinstance(model.loss, (str, dict, list)) else getattr(model.loss, "name", type(model.loss)),
         os.environ.get("KERAS_MAX_EPOCHS"), os.environ.get("KERAS_MAX_STEPS_PER_EPOCH"),
     ):  # fmt: skip
