@@ -1,4 +1,4 @@
-"""The NumPy activations against Keras, TensorFlow's gradients and finite differences, and at extreme inputs."""
+"""The NumPy activations against Keras, TensorFlow's gradients, finite differences, and at extreme inputs."""
 
 import keras
 import numpy as np

@@ -1,7 +1,7 @@
 """The NumPy convolutions against Keras, TensorFlow's gradients and finite differences.
 
-TensorFlow on the CPU computes dilated convolutions in float64, except transposed ones, and never a stride and a
-dilation together: those are compared through a kernel with explicit zeros between its numbers.
+TensorFlow on the CPU computes dilated convolutions in float64, except transposed ones, and Keras refuses a
+stride and a dilation together: those are compared through a kernel with explicit zeros between its numbers.
 """
 
 import itertools
@@ -66,7 +66,7 @@ def stuffed(kernel, dilation):
     return full
 
 
-# ---- Forward ---------------------------------------------------------------------------------------------------------
+# ---- Forward -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -197,7 +197,7 @@ def test_causal_output_never_sees_the_future():
     assert not np.allclose(before[:, 7], after[:, 7])
 
 
-# ---- Gradients -------------------------------------------------------------------------------------------------------
+# ---- Gradients ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -319,7 +319,7 @@ def test_without_bias_its_gradient_is_none():
     assert ours.cross_correlate1d_backward(np.ones((1, 2, 1)), random(1, 3, 1), random(2, 1, 1))[2] is None
 
 
-# ---- Sizes -----------------------------------------------------------------------------------------------------------
+# ---- Sizes -------------------------------------------------------------------------------------------------
 
 
 def test_output_size_equals_keras_for_every_geometry():
@@ -358,7 +358,7 @@ def test_receptive_field_of_known_networks():
     assert ours.receptive_field([(2, 1, 2**power) for power in range(10)]) == 1024  # WaveNet's block
 
 
-# ---- Errors ----------------------------------------------------------------------------------------------------------
+# ---- Errors ------------------------------------------------------------------------------------------------
 
 IMAGES, KERNEL = np.ones((2, 5, 5, 3)), np.ones((3, 3, 3, 4))
 

@@ -38,7 +38,9 @@ smooth = in_type_of(
 )
 focal = in_type_of(lambda dtype: keras.losses.CategoricalFocalCrossentropy(from_logits=True, dtype=dtype))
 sharp_focal = in_type_of(
-    lambda dtype: keras.losses.CategoricalFocalCrossentropy(from_logits=True, gamma=1.5, alpha=1.0, dtype=dtype)
+    lambda dtype: keras.losses.CategoricalFocalCrossentropy(
+        from_logits=True, gamma=1.5, alpha=1.0, dtype=dtype
+    )
 )
 binary = in_type_of(lambda dtype: keras.losses.BinaryCrossentropy(from_logits=True, dtype=dtype))
 
@@ -46,12 +48,22 @@ binary = in_type_of(lambda dtype: keras.losses.BinaryCrossentropy(from_logits=Tr
 CASES = {
     "mean_squared_error": (normal(4, 3), normal(4, 3, seed=1), {}, in_type_of(keras.losses.MeanSquaredError)),
     "mean_squared_error, images": (
-        normal(2, 3, 4, 2), normal(2, 3, 4, 2, seed=1), {}, in_type_of(keras.losses.MeanSquaredError),
+        normal(2, 3, 4, 2),
+        normal(2, 3, 4, 2, seed=1),
+        {},
+        in_type_of(keras.losses.MeanSquaredError),
     ),
-    "mean_absolute_error": (normal(4, 3), normal(4, 3, seed=1), {}, in_type_of(keras.losses.MeanAbsoluteError)),
+    "mean_absolute_error": (
+        normal(4, 3),
+        normal(4, 3, seed=1),
+        {},
+        in_type_of(keras.losses.MeanAbsoluteError),
+    ),
     "huber": (normal(8, 3), normal(8, 3, seed=1), {}, in_type_of(keras.losses.Huber)),
     "huber, delta": (
-        normal(8, 3), normal(8, 3, seed=1), {"delta": 0.4},
+        normal(8, 3),
+        normal(8, 3, seed=1),
+        {"delta": 0.4},
         in_type_of(lambda dtype: keras.losses.Huber(delta=0.4, dtype=dtype)),
     ),
     "hinge": (normal(6, 3), 2 * BITS - 1, {}, in_type_of(keras.losses.Hinge)),
@@ -63,11 +75,19 @@ CASES = {
     "cross_entropy, sequences": (normal(2, 3, 4), SEQUENCE_LABELS, {}, sparse),
     "label_smoothed_cross_entropy": (normal(6, 5), LABELS, {"smoothing": 0.2}, one_hot_loss(smooth, 5)),
     "label_smoothed_cross_entropy, sequences": (
-        normal(2, 3, 4), SEQUENCE_LABELS, {"smoothing": 0.2}, one_hot_loss(smooth, 4),
+        normal(2, 3, 4),
+        SEQUENCE_LABELS,
+        {"smoothing": 0.2},
+        one_hot_loss(smooth, 4),
     ),
     "focal": (normal(6, 5), LABELS, {}, one_hot_loss(focal, 5)),
     "focal, sequences": (normal(2, 3, 4), SEQUENCE_LABELS, {}, one_hot_loss(focal, 4)),
-    "focal, gamma and alpha": (normal(6, 5), LABELS, {"gamma": 1.5, "alpha": 1.0}, one_hot_loss(sharp_focal, 5)),
+    "focal, gamma and alpha": (
+        normal(6, 5),
+        LABELS,
+        {"gamma": 1.5, "alpha": 1.0},
+        one_hot_loss(sharp_focal, 5),
+    ),
 }
 
 
@@ -148,7 +168,9 @@ def test_defaults_are_those_of_keras():
     logits, target = normal(6, 5), normal(6, 5, seed=1)
     assert ours.focal(logits, LABELS) == ours.focal(logits, LABELS, gamma=2, alpha=0.25)
     assert ours.huber(logits, target) == ours.huber(logits, target, delta=1.0)
-    assert ours.label_smoothed_cross_entropy(logits, LABELS) == ours.label_smoothed_cross_entropy(logits, LABELS, 0.1)
+    assert ours.label_smoothed_cross_entropy(logits, LABELS) == ours.label_smoothed_cross_entropy(
+        logits, LABELS, 0.1
+    )
 
 
 def test_kinks_have_gradient_zero():
@@ -168,7 +190,7 @@ def test_one_hot():
         ours.one_hot(labels, 0)
 
 
-# ---- Calibration -----------------------------------------------------------------------------------------------------
+# ---- Calibration -------------------------------------------------------------------------------------------
 
 
 def test_calibration_by_hand():
@@ -220,7 +242,7 @@ def test_calibrated_predictions_have_almost_no_error():
     assert ours.expected_calibration_error(probabilities, 1 - labels) > 0.4
 
 
-# ---- Errors ----------------------------------------------------------------------------------------------------------
+# ---- Errors ------------------------------------------------------------------------------------------------
 
 PAIRED = ["mean_squared_error", "mean_absolute_error", "huber", "hinge", "binary_cross_entropy"]
 LABELLED = ["cross_entropy", "label_smoothed_cross_entropy", "focal"]
@@ -238,7 +260,12 @@ def test_bad_pairs(name):
     raises(name, r"targets?: expected shape \(4, 1\), found \(4,\)", np.ones((4, 1)), np.ones(4))
     raises(name, "(prediction|logits): expected float32 or float64, found int64", np.ones(3, int), np.ones(3))
     raises(name, "targets?: expected float32 or float64, found bool", np.ones(3), np.ones(3, bool))
-    raises(name, r"(prediction|logits): expected at least one number, found shape \(0, 2\)", np.ones((0, 2)), np.ones((0, 2)))
+    raises(
+        name,
+        r"(prediction|logits): expected at least one number, found shape \(0, 2\)",
+        np.ones((0, 2)),
+        np.ones((0, 2)),
+    )
 
 
 @pytest.mark.parametrize("name", LABELLED)
@@ -271,13 +298,24 @@ def test_upstream_is_one_number(case):
 def test_bad_options():
     logits, labels = np.ones((2, 3)), np.array([0, 1])
     raises("huber", "delta: expected a number", np.ones(2), np.ones(2), delta=0)
-    raises("label_smoothed_cross_entropy", r"smoothing: expected a number in \[0, 1\], found 1.5", logits, labels, smoothing=1.5)
+    raises(
+        "label_smoothed_cross_entropy",
+        r"smoothing: expected a number in \[0, 1\], found 1.5",
+        logits,
+        labels,
+        smoothing=1.5,
+    )
     raises("label_smoothed_cross_entropy", "smoothing", logits, labels, smoothing=-0.1)
     raises("focal", "gamma: expected a number", logits, labels, gamma=-1)
     raises("focal", "alpha: expected a number", logits, labels, alpha=-1)
     raises("hinge", "target: expected only -1 and 1", np.ones(2), np.array([0.5, 1]))
     raises("hinge", "target: expected only -1 and 1", np.ones(3), np.array([-1, 0, 1]))
-    raises("binary_cross_entropy", "targets: expected values from 0 to 1, found -1.0 to 1.0", np.ones(2), np.array([-1, 1]))
+    raises(
+        "binary_cross_entropy",
+        "targets: expected values from 0 to 1, found -1.0 to 1.0",
+        np.ones(2),
+        np.array([-1, 1]),
+    )
     raises("binary_cross_entropy", "targets: expected values from 0 to 1", np.ones(2), np.array([np.nan, 1]))
 
 

@@ -82,7 +82,9 @@ def test_gradients_equal_finite_differences(case, size, stride, padding):
     forward, backward, _, _ = CASES[case]
     images = random(2, 5, 4, 2)
     upstream = random(*forward(images, size, stride, padding).shape, seed=2)
-    numerical = finite_differences(lambda moved: (forward(moved, size, stride, padding) * upstream).sum(), images)
+    numerical = finite_differences(
+        lambda moved: (forward(moved, size, stride, padding) * upstream).sum(), images
+    )
     np.testing.assert_allclose(
         backward(upstream, images, size, stride, padding), numerical, rtol=1e-6, atol=1e-7
     )
@@ -113,7 +115,10 @@ def test_ties_are_broken_as_tensorflow_does():
     variable = tf.constant(images)
     for function, backward in (
         (lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"), lambda g: ours.max_pool2d_backward(g, images, 2)),
-        (lambda x: tf.nn.max_pool2d(x, 3, 1, "SAME"), lambda g: ours.max_pool2d_backward(g, images, 3, 1, "same")),
+        (
+            lambda x: tf.nn.max_pool2d(x, 3, 1, "SAME"),
+            lambda g: ours.max_pool2d_backward(g, images, 3, 1, "same"),
+        ),
         (lambda x: keras.ops.max(x, axis=(1, 2)), lambda g: ours.global_max_pool2d_backward(g, images)),
     ):
         with tf.GradientTape() as tape:
@@ -144,7 +149,10 @@ IMAGES = np.ones((2, 5, 6, 3))
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"images": np.ones((5, 6, 3))}, r"images: expected shape \(batch, height, width, channels\).*\(5, 6, 3\)"),
+        (
+            {"images": np.ones((5, 6, 3))},
+            r"images: expected shape \(batch, height, width, channels\).*\(5, 6, 3\)",
+        ),
         ({"images": np.ones((2, 0, 6, 3))}, "images: expected shape"),
         ({"images": np.ones((2, 5, 6, 3), np.uint8)}, "images: expected float32 or float64, found uint8"),
         ({"size": 0}, "size: expected an integer of at least 1, found 0"),
@@ -168,7 +176,9 @@ def test_bad_arguments(case, changes, words):
 
 def test_bad_upstream():
     for _, backward, _, _ in CASES.values():
-        with pytest.raises(ValueError, match=r"upstream: expected shape \(2, 2, 3, 3\), found \(2, 5, 6, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"upstream: expected shape \(2, 2, 3, 3\), found \(2, 5, 6, 3\)"
+        ):
             backward(IMAGES, IMAGES, 2)
     for _, backward, _ in GLOBAL_CASES.values():
         with pytest.raises(ValueError, match=r"upstream: expected shape \(2, 3\), found \(3, 2\)"):

@@ -6,10 +6,11 @@ Rules that hold for every module of this package:
   An integer array is refused: ``images.astype("float32")`` says what you mean.
   Plain Python numbers and lists become float64.
 * **Layout.** Images are (batch, height, width, channels), kernels (height, width, in, out), as in Keras.
-* **Gradients.** The gradient of ``f`` is ``f_backward(upstream, *the arguments of f)``, where ``upstream`` is the
-  derivative of the final loss with respect to the output of ``f`` and has that output's shape. It returns the
-  gradients of the floating-point array arguments of ``f``, in their order: one array when there is one such
-  argument, otherwise a tuple. Losses return the gradient of their first argument only: targets and labels are data.
+* **Gradients.** The gradient of ``f`` is ``f_backward(upstream, *the arguments of f)``, where ``upstream`` is
+  the derivative of the final loss with respect to the output of ``f`` and has that output's shape. It returns
+  the gradients of the floating-point array arguments of ``f``, in their order: one array when there is one
+  such argument, otherwise a tuple. Losses return the gradient of their first argument only: targets and
+  labels are data.
 * **Errors.** A wrong shape or argument raises ``ValueError`` that names what was expected and what was found.
 
 This file holds the checks that the modules share.
@@ -24,7 +25,7 @@ def error(chinese, english):
 
 
 def float_array(value, name):
-    """Return ``value`` as a float32 or float64 array; refuse every other type of array with ``ValueError``."""
+    """Return ``value`` as a float32 or float64 array; another type of array is a ``ValueError``."""
     if not isinstance(value, (np.ndarray, np.generic)):
         try:
             value = np.asarray(value)

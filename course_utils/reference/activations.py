@@ -10,7 +10,8 @@ import numpy as np
 
 from course_utils.reference import error, float_array, upstream_array
 
-# NumPy has no error function; Python's own is exact to the last bits. One call a number: slow, but no new dependency.
+# NumPy has no error function; Python's own is exact to the last bits.
+# One call a number is slow, but needs no new dependency.
 _COMPLEMENTARY_ERROR = np.frompyfunc(math.erfc, 1, 1)
 
 
@@ -65,7 +66,7 @@ def _normal_distribution(x):
 
 
 def _gelu_tanh(x):
-    r"""tanh(\sqrt{2/\pi} (x + 0.044715 x^3)), clipped where tanh is 1 to every digit so that x^3 cannot overflow."""
+    r"""tanh(\sqrt{2/\pi} (x + 0.044715 x^3)); clipped where tanh is 1 anyway: x^3 cannot overflow."""
     x = np.clip(x, -100, 100)
     return np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
@@ -74,7 +75,8 @@ def gelu(x, approximate=False):
     r"""x \Phi(x), \Phi the standard normal distribution; any shape in, the same shape out.
 
     approximate=True: x/2 (1 + tanh(\sqrt{2/\pi} (x + 0.044715 x^3))), as in GPT-2.
-    The default is that of ``keras.activations.gelu``; note that ``keras.ops.gelu`` defaults to the approximation.
+    The default is that of ``keras.activations.gelu``; note that ``keras.ops.gelu`` defaults to the
+    approximation.
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units", arXiv:1606.08415.
     """
     x = float_array(x, "x")
@@ -84,7 +86,10 @@ def gelu(x, approximate=False):
 
 
 def gelu_backward(upstream, x, approximate=False):
-    r"""upstream * (\Phi(x) + x \phi(x)), \phi(x) = e^{-x^2/2} / \sqrt{2\pi}; or the derivative of the approximation."""
+    r"""upstream * (\Phi(x) + x \phi(x)), \phi(x) = e^{-x^2/2} / \sqrt{2\pi}.
+
+    With approximate=True the derivative of the approximation.
+    """
     x = float_array(x, "x")
     near = np.clip(x, -100, 100)  # beyond, the slope is 0 or 1 and squares would overflow
     if approximate:
@@ -102,7 +107,8 @@ def _check_axis(x, axis):
     if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
         raise error(
             f"axis 应在 {-x.ndim} 与 {x.ndim - 1} 之间（x 的形状为 {x.shape}），实际为 {axis!r}",
-            f"axis: expected an integer from {-x.ndim} to {x.ndim - 1} for x of shape {x.shape}, found {axis!r}",
+            f"axis: expected an integer from {-x.ndim} to {x.ndim - 1} for x of shape {x.shape}, "
+            f"found {axis!r}",
         )
     if x.shape[axis] == 0:
         raise error(
@@ -117,7 +123,8 @@ def softmax(x, axis=-1):
 
     The largest x is subtracted first: p does not change (the factor cancels) and no exponential exceeds 1.
     Raises ValueError when x has no such axis.
-    Source: J. Bridle 1990, https://doi.org/10.1007/978-3-642-76153-9_28; stability: Goodfellow et al. 2016, 4.1.
+    Source: J. Bridle 1990, https://doi.org/10.1007/978-3-642-76153-9_28; stability: Goodfellow et al. 2016,
+    4.1.
     """
     x = _check_axis(x, axis)
     exponentials = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -125,7 +132,7 @@ def softmax(x, axis=-1):
 
 
 def softmax_backward(upstream, x, axis=-1):
-    r"""dL/dx_i = p_i (g_i - \sum_j g_j p_j): the product of upstream g with ``softmax_jacobian``, without building it."""
+    r"""dL/dx_i = p_i (g_i - \sum_j g_j p_j): upstream g times ``softmax_jacobian``, without building it."""
     x = _check_axis(x, axis)
     upstream = upstream_array(upstream, x.shape, x.dtype)
     probabilities = softmax(x, axis)
@@ -139,15 +146,16 @@ def softmax_jacobian(x):
     """
     probabilities = softmax(x)  # (..., classes)
     diagonal = probabilities[..., np.newaxis] * np.eye(probabilities.shape[-1], dtype=probabilities.dtype)
-    return (
-        diagonal - probabilities[..., np.newaxis] * probabilities[..., np.newaxis, :]
-    )  # (..., classes, classes)
+    products = probabilities[..., np.newaxis] * probabilities[..., np.newaxis, :]  # (..., classes, classes)
+    return diagonal - products
 
 
 def log_softmax(x, axis=-1):
-    r"""\log p_i = x_i - \log \sum_j e^{x_j} along ``axis``, with the largest x subtracted first (log-sum-exp).
+    r"""\log p_i = x_i - \log \sum_j e^{x_j} along ``axis``, with the largest x subtracted first
+    (log-sum-exp).
 
-    Finite where log(softmax(x)) is -inf. Any shape in, the same shape out; ValueError when x has no such axis.
+    Finite where log(softmax(x)) is -inf. Any shape in, the same shape out; ValueError when x has no such
+    axis.
     """
     x = _check_axis(x, axis)
     shifted = x - x.max(axis=axis, keepdims=True)

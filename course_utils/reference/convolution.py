@@ -1,7 +1,7 @@
 r"""Cross-correlation and its relatives, forward and backward, equal to Keras.
 
-What deep-learning libraries call convolution is cross-correlation: the kernel is slid over the image as it is.
-Convolution in the mathematical sense turns the kernel by 180 degrees first (``convolve2d``).
+What deep-learning libraries call convolution is cross-correlation: the kernel is slid over the image as it
+is. Convolution in the mathematical sense turns the kernel by 180 degrees first (``convolve2d``).
 
 Sources: I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning* (MIT Press, 2016), section 9.1;
 V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.
@@ -22,7 +22,7 @@ IMAGE_AXES = ("batch", "height", "width", "channels")
 KERNEL_AXES = ("kernel height", "kernel width", "input channels", "output channels")
 
 
-# ---- Sizes -----------------------------------------------------------------------------------------------------------
+# ---- Sizes -------------------------------------------------------------------------------------------------
 
 
 def padding_amounts(size, kernel, stride=1, padding="valid", dilation=1):
@@ -31,12 +31,14 @@ def padding_amounts(size, kernel, stride=1, padding="valid", dilation=1):
     With the effective kernel size e = (k - 1) d + 1:
 
     * ``"valid"``: none.
-    * ``"same"``: total = \max((\lceil n/s \rceil - 1) s + e - n, 0); the smaller half goes before, so an odd total
-      puts the extra zero at the bottom or the right.
+    * ``"same"``: total = \max((\lceil n/s \rceil - 1) s + e - n, 0); the smaller half goes before, so an odd
+      total puts the extra zero at the bottom or the right.
     * ``"causal"``: e - 1 zeros, all before: an output never sees a later input.
 
-    Raises ValueError for another padding word, for sizes below 1, and for a kernel that does not fit ("valid").
-    Source: TensorFlow, "Notes on padding", https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    Raises ValueError for another padding word, for sizes below 1, and for a kernel that does not fit
+    ("valid").
+    Source: TensorFlow, "Notes on padding",
+    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
     """
     size, kernel = positive_integer(size, "size"), positive_integer(kernel, "kernel")
     stride, dilation = positive_integer(stride, "stride"), positive_integer(dilation, "dilation")
@@ -53,9 +55,10 @@ def padding_amounts(size, kernel, stride=1, padding="valid", dilation=1):
         )
     if effective > size:
         raise error(
-            f'padding="valid" 时卷积核（含空洞）长 {effective}，不能超过输入长度 {size}；可改用 padding="same"',
-            f'kernel: with padding="valid" expected an effective size of at most {size} (the input), found {effective}; '
-            'use padding="same" or a smaller kernel',
+            f'padding="valid" 时卷积核（含空洞）长 {effective}，不能超过输入长度 {size}；'
+            '可改用 padding="same"',
+            f'kernel: with padding="valid" expected an effective size of at most {size} (the input), '
+            f'found {effective}; use padding="same" or a smaller kernel',
         )
     return 0, 0
 
@@ -80,7 +83,8 @@ def receptive_field(layers):
     r_l = r_{l-1} + (k_l - 1) d_l j_{l-1},  j_l = j_{l-1} s_l,  r_0 = j_0 = 1,
     where j is the distance in input pixels between neighbouring outputs ("jump").
 
-    layers: sequence of (kernel, stride) or (kernel, stride, dilation), input side first; pooling counts as a layer.
+    layers: sequence of (kernel, stride) or (kernel, stride, dilation), input side first; pooling counts as a
+    layer.
     Returns an int. Raises ValueError for an entry of another length or with a number below 1.
     Source: A. Araujo, W. Norris, J. Sim, "Computing receptive fields of convolutional neural networks",
     Distill 2019, https://doi.org/10.23915/distill.00021
@@ -98,7 +102,7 @@ def receptive_field(layers):
     return field
 
 
-# ---- Shared steps ----------------------------------------------------------------------------------------------------
+# ---- Shared steps ------------------------------------------------------------------------------------------
 
 
 def _check_padding_word(padding, allowed=("valid", "same")):
@@ -116,7 +120,8 @@ def _check_arguments(images, kernel, bias, padding, stride, dilation, kernel_axe
     _check_padding_word(padding)
     if kernel.shape[2] != images.shape[3]:
         raise error(
-            f"卷积核的输入通道数应为 {images.shape[3]}（图像形状 {images.shape}），实际为 {kernel.shape[2]}（核形状 {kernel.shape}）",
+            f"卷积核的输入通道数应为 {images.shape[3]}（图像形状 {images.shape}），"
+            f"实际为 {kernel.shape[2]}（核形状 {kernel.shape}）",
             f"kernel: expected {images.shape[3]} input channels for images of shape {images.shape}, "
             f"found {kernel.shape[2]} in a kernel of shape {kernel.shape}",
         )
@@ -141,7 +146,7 @@ def _paddings(images, kernel, stride, padding, dilation):
 
 
 def _patches(images, kernel, stride, padding, dilation):
-    """Every patch the kernel sees, as a view without copies: (batch, rows, columns, channels, kernel h, kernel w)."""
+    """Every patch the kernel sees, a view without copies: (batch, rows, columns, in, kernel h, kernel w)."""
     vertical, horizontal = _paddings(images, kernel, stride, padding, dilation)
     padded = np.pad(images, ((0, 0), vertical, horizontal, (0, 0)))  # (batch, padded h, padded w, channels)
     effective = tuple((kernel.shape[axis] - 1) * dilation[axis] + 1 for axis in (0, 1))
@@ -156,7 +161,8 @@ def _scatter(upstream, kernel, stride, dilation, size, paddings):
     """Spread each upstream number over the patch it came from: the transpose of cross-correlation.
 
     upstream (batch, rows, columns, out), kernel (kh, kw, in, out) -> (batch, *size, in).
-    Patches overlap, so contributions are added; the loop runs over the kernel's few positions, not over the image.
+    Patches overlap, so contributions are added; the loop runs over the kernel's few positions, not over the
+    image.
     """
     (top, bottom), (left, right) = paddings
     batch, rows, columns, _ = upstream.shape
@@ -174,7 +180,7 @@ def _bias_gradient(upstream, bias):
     return None if bias is None else upstream.sum(axis=(0, 1, 2))  # (out,)
 
 
-# ---- Cross-correlation and convolution -------------------------------------------------------------------------------
+# ---- Cross-correlation and convolution ---------------------------------------------------------------------
 
 
 def cross_correlate2d(images, kernel, bias=None, stride=1, padding="valid", dilation=1):
@@ -211,9 +217,8 @@ def cross_correlate2d_backward(upstream, images, kernel, bias=None, stride=1, pa
     kernel_gradient = np.tensordot(patches, upstream, axes=((0, 1, 2), (0, 1, 2)))  # (in, kh, kw, out)
     kernel_gradient = kernel_gradient.transpose(1, 2, 0, 3)  # (kh, kw, in, out)
     paddings = _paddings(images, kernel, stride, padding, dilation)
-    image_gradient = _scatter(
-        upstream, kernel, stride, dilation, images.shape[1:3], paddings
-    )  # (b, h, w, in)
+    size = images.shape[1:3]
+    image_gradient = _scatter(upstream, kernel, stride, dilation, size, paddings)  # (b, h, w, in)
     return image_gradient, kernel_gradient, _bias_gradient(upstream, bias)
 
 
@@ -227,21 +232,22 @@ def convolve2d(images, kernel, bias=None, stride=1, padding="valid", dilation=1)
 
     y[n, i, j, o] = b[o] + \sum_{u, v, c} x[n, i s + (h-1-u) d - p, j s + (w-1-v) d - p, c] \, w[u, v, c, o]
 
-    for a kernel of h x w. Arguments, result and errors as in ``cross_correlate2d``; padding is placed as there.
+    for a kernel of h x w. Arguments, result and errors as in ``cross_correlate2d``; padding is placed as
+    there.
     Source: Goodfellow et al. 2016, equations 9.4 and 9.6.
     """
     return cross_correlate2d(images, _turn(kernel), bias, stride, padding, dilation)
 
 
 def convolve2d_backward(upstream, images, kernel, bias=None, stride=1, padding="valid", dilation=1):
-    """Gradients of ``convolve2d`` as (images, kernel, bias or None): those of the turned kernel, turned back."""
+    """Gradients of ``convolve2d`` as (images, kernel, bias or None): the kernel's is turned back."""
     image_gradient, turned_gradient, bias_gradient = cross_correlate2d_backward(
         upstream, images, _turn(kernel), bias, stride, padding, dilation
     )
     return image_gradient, _turn(turned_gradient), bias_gradient
 
 
-# ---- One kernel per channel ------------------------------------------------------------------------------------------
+# ---- One kernel per channel --------------------------------------------------------------------------------
 
 DEPTHWISE_AXES = ("kernel height", "kernel width", "channels", "multiplier")
 
@@ -252,8 +258,10 @@ def depthwise_cross_correlate2d(images, kernel, bias=None, stride=1, padding="va
     y[n, i, j, c m + k] = b[c m + k] + \sum_{u, v} x[n, i s + u d - p, j s + v d - p, c] \, w[u, v, c, k]
 
     with m kernels per channel. images: (batch, height, width, channels).
-    kernel: (kernel height, kernel width, channels, m). bias: (channels m,) or None. The rest as ``cross_correlate2d``.
-    Returns (batch, rows, columns, channels m). Followed by a 1x1 ``cross_correlate2d`` it is a separable convolution.
+    kernel: (kernel height, kernel width, channels, m). bias: (channels m,) or None. The rest as
+    ``cross_correlate2d``.
+    Returns (batch, rows, columns, channels m). Followed by a 1x1 ``cross_correlate2d`` it is a separable
+    convolution.
     Source: F. Chollet, "Xception", arXiv:1610.02357.
     """
     images, kernel, bias, stride, dilation = _check_arguments(
@@ -270,7 +278,8 @@ def depthwise_cross_correlate2d_backward(
 ):
     r"""Gradients of ``depthwise_cross_correlate2d`` as (images, kernel, bias or None).
 
-    The sums of ``cross_correlate2d_backward`` with each channel kept apart. upstream: (b, rows, columns, channels m).
+    The sums of ``cross_correlate2d_backward`` with each channel kept apart. upstream: (b, rows, columns,
+    channels m).
     """
     images, kernel, bias, stride, dilation = _check_arguments(
         images, kernel, bias, padding, stride, dilation, DEPTHWISE_AXES
@@ -287,13 +296,12 @@ def depthwise_cross_correlate2d_backward(
     full_kernel[:, :, np.arange(channels), np.arange(channels)] = kernel
     full_kernel = full_kernel.reshape(*kernel.shape[:3], -1)  # (kh, kw, c, c m)
     paddings = _paddings(images, kernel, stride, padding, dilation)
-    image_gradient = _scatter(
-        upstream, full_kernel, stride, dilation, images.shape[1:3], paddings
-    )  # (b, h, w, c)
+    size = images.shape[1:3]
+    image_gradient = _scatter(upstream, full_kernel, stride, dilation, size, paddings)  # (b, h, w, c)
     return image_gradient, kernel_gradient, _bias_gradient(upstream, bias)
 
 
-# ---- Transposed ------------------------------------------------------------------------------------------------------
+# ---- Transposed --------------------------------------------------------------------------------------------
 
 TRANSPOSE_AXES = ("kernel height", "kernel width", "output channels", "input channels")
 
@@ -307,8 +315,8 @@ def _check_transpose(images, kernel, padding, stride):
     if kernel.shape[3] != images.shape[3]:
         raise error(
             f"转置卷积核的最后一维应为输入通道数 {images.shape[3]}，实际核形状为 {kernel.shape}",
-            f"kernel: expected {images.shape[3]} input channels in its last axis for images of shape {images.shape}, "
-            f"found a kernel of shape {kernel.shape}; its axes are {TRANSPOSE_AXES}",
+            f"kernel: expected {images.shape[3]} input channels in its last axis for images of shape "
+            f"{images.shape}, found a kernel of shape {kernel.shape}; its axes are {TRANSPOSE_AXES}",
         )
     size = tuple(
         images.shape[1 + axis] * stride[axis]
@@ -323,8 +331,9 @@ def transpose_cross_correlate2d(images, kernel, bias=None, stride=1, padding="va
 
     y[n, i s + u - p, j s + v - p, o] accumulates x[n, i, j, c] \, w[u, v, o, c]; then b[o] is added.
 
-    images: (batch, height, width, in). kernel: (kernel height, kernel width, **out, in**), as Keras lays it out,
-    because it is the kernel of the cross-correlation (out -> in) whose image gradient this is. bias: (out,) or None.
+    images: (batch, height, width, in). kernel: (kernel height, kernel width, **out, in**), as Keras lays it
+    out, because it is the kernel of the cross-correlation (out -> in) whose image gradient this is. bias:
+    (out,) or None.
     Returns (batch, rows, columns, out); rows = height s for "same", height s + max(k - s, 0) for "valid".
     Raises ValueError for other shapes, unequal channels, an unknown padding.
     Source: arXiv:1603.07285, chapter 4.
@@ -339,8 +348,8 @@ def transpose_cross_correlate2d(images, kernel, bias=None, stride=1, padding="va
 def transpose_cross_correlate2d_backward(upstream, images, kernel, bias=None, stride=1, padding="valid"):
     r"""Gradients of ``transpose_cross_correlate2d`` as (images, kernel, bias or None).
 
-    The transpose of a transpose: the image gradient is the cross-correlation of upstream with the kernel, and the
-    kernel gradient is that cross-correlation's, with images and upstream in exchanged roles.
+    The transpose of a transpose: the image gradient is the cross-correlation of upstream with the kernel, and
+    the kernel gradient is that cross-correlation's, with images and upstream in exchanged roles.
     """
     images, kernel, stride, size = _check_transpose(images, kernel, padding, stride)
     upstream = upstream_array(upstream, (len(images), *size, kernel.shape[2]), np.result_type(images, kernel))
@@ -349,14 +358,14 @@ def transpose_cross_correlate2d_backward(upstream, images, kernel, bias=None, st
     return image_gradient, kernel_gradient, _bias_gradient(upstream, bias)
 
 
-# ---- Sequences -------------------------------------------------------------------------------------------------------
+# ---- Sequences ---------------------------------------------------------------------------------------------
 
 
 def _as_images(sequences, kernel, stride, padding, dilation):
     """A sequence is an image of width 1; "causal" becomes zeros in front and "valid".
 
-    Returns images (batch, time, 1, in), kernel (size, 1, in, out), the options of ``cross_correlate2d``, and the
-    number of zeros put in front.
+    Returns images (batch, time, 1, in), kernel (size, 1, in, out), the options of ``cross_correlate2d``, and
+    the number of zeros put in front.
     """
     sequences = array_with_axes(sequences, "sequences", ("batch", "time", "features"))
     kernel = array_with_axes(kernel, "kernel", ("kernel size", "input features", "output features"))
@@ -377,8 +386,8 @@ def cross_correlate1d(sequences, kernel, bias=None, stride=1, padding="valid", d
     y[n, t, o] = b[o] + \sum_{u, c} x[n, t s + u d - p, c] \, w[u, c, o]
 
     sequences: (batch, time, in). kernel: (kernel size, in, out). bias: (out,) or None.
-    stride, dilation: positive integers. padding: "valid", "same" or "causal" ((k - 1) d zeros in front, so that
-    y[t] depends on x[0..t s] only: WaveNet's layer).
+    stride, dilation: positive integers. padding: "valid", "same" or "causal" ((k - 1) d zeros in front, so
+    that y[t] depends on x[0..t s] only: WaveNet's layer).
     Returns (batch, steps, out). Raises ValueError as ``cross_correlate2d``.
     Source: A. van den Oord et al., "WaveNet", arXiv:1609.03499.
     """
@@ -387,15 +396,12 @@ def cross_correlate1d(sequences, kernel, bias=None, stride=1, padding="valid", d
 
 
 def cross_correlate1d_backward(upstream, sequences, kernel, bias=None, stride=1, padding="valid", dilation=1):
-    """Gradients of ``cross_correlate1d`` as (sequences, kernel, bias or None). upstream: (batch, steps, out)."""
+    """Gradients of ``cross_correlate1d``: (sequences, kernel, bias or None). upstream: the output's shape."""
     images, kernel, options, front = _as_images(sequences, kernel, stride, padding, dilation)
     upstream = array_with_axes(upstream, "upstream", ("batch", "steps", "output features"))
     image_gradient, kernel_gradient, bias_gradient = cross_correlate2d_backward(
         upstream[:, :, np.newaxis], images, kernel, bias, *options
     )
     # the gradient of the zeros in front is dropped
-    return (
-        image_gradient[:, front:, 0],
-        kernel_gradient[:, 0],
-        bias_gradient,
-    )  # (b, time, in), (size, in, out)
+    sequence_gradient = image_gradient[:, front:, 0]  # (batch, time, in)
+    return sequence_gradient, kernel_gradient[:, 0], bias_gradient  # ..., (size, in, out), (out,)

@@ -1,11 +1,11 @@
 r"""Loss functions with their gradients, and a measure of calibration, equal to Keras where Keras has them.
 
-* Every loss returns one number: the mean over all examples (and over all outputs of an example), which is Keras'
-  default reduction ``"sum_over_batch_size"``.
-* Losses of probabilities take **logits** (numbers before softmax or sigmoid), because only then the logarithm can be
-  computed without overflow; the Keras twin is the one with ``from_logits=True``.
-* ``f_backward(upstream, *arguments)``: upstream is the derivative with respect to that one number, usually 1. The
-  gradient of the **first** argument (prediction or logits) is returned; targets and labels are data.
+* Every loss returns one number: the mean over all examples (and over all outputs of an example), which is
+  Keras' default reduction ``"sum_over_batch_size"``.
+* Losses of probabilities take **logits** (numbers before softmax or sigmoid), because only then the logarithm
+  can be computed without overflow; the Keras twin is the one with ``from_logits=True``.
+* ``f_backward(upstream, *arguments)``: upstream is the derivative with respect to that one number, usually 1.
+  The gradient of the **first** argument (prediction or logits) is returned; targets and labels are data.
 
 Sources: Goodfellow et al., *Deep Learning* (2016), sections 5.5 and 6.2; others beside each function.
 """
@@ -15,17 +15,20 @@ import numpy as np
 from course_utils.reference import error, float_array, positive_integer, require_shape, upstream_array
 from course_utils.reference.activations import log_softmax, sigmoid, softmax
 
-# ---- Checks ----------------------------------------------------------------------------------------------------------
+# ---- Checks ------------------------------------------------------------------------------------------------
 
 
 def _not_empty(array, name):
     if array.size == 0:
-        raise error(f"{name} 不能为空，实际形状为 {array.shape}", f"{name}: expected at least one number, found shape {array.shape}")
+        raise error(
+            f"{name} 不能为空，实际形状为 {array.shape}",
+            f"{name}: expected at least one number, found shape {array.shape}",
+        )
     return array
 
 
 def _check_pair(prediction, target, prediction_name="prediction", target_name="target"):
-    """Return two arrays of one shape, the target in the prediction's type; whole-number targets are welcome."""
+    """Return two arrays of one shape, the target in the prediction's type (integer targets are converted)."""
     prediction = _not_empty(float_array(prediction, prediction_name), prediction_name)
     target = np.asarray(target)
     if target.dtype.kind in "iu":
@@ -58,7 +61,8 @@ def _check_labels(scores, labels, name="logits"):
     if labels.min() < 0 or labels.max() >= scores.shape[-1]:
         raise error(
             f"labels 应在 0 到 {scores.shape[-1] - 1} 之间，实际为 {labels.min()} 到 {labels.max()}",
-            f"labels: expected values from 0 to {scores.shape[-1] - 1}, found {labels.min()} to {labels.max()}",
+            f"labels: expected values from 0 to {scores.shape[-1] - 1}, "
+            f"found {labels.min()} to {labels.max()}",
         )
     return scores, labels
 
@@ -92,7 +96,7 @@ def one_hot(labels, classes, dtype="float32"):
     return (labels[..., np.newaxis] == np.arange(classes)).astype(dtype)  # (..., classes)
 
 
-# ---- Regression ------------------------------------------------------------------------------------------------------
+# ---- Regression --------------------------------------------------------------------------------------------
 
 
 def mean_squared_error(prediction, target):
@@ -144,7 +148,7 @@ def huber_backward(upstream, prediction, target, delta=1.0):
     return _scalar(upstream, prediction.dtype) * np.clip(prediction - target, -delta, delta) / prediction.size
 
 
-# ---- Two classes -----------------------------------------------------------------------------------------------------
+# ---- Two classes -------------------------------------------------------------------------------------------
 
 
 def _signs(prediction, target):
@@ -204,7 +208,7 @@ def binary_cross_entropy_backward(upstream, logits, targets):
     return _scalar(upstream, logits.dtype) * (sigmoid(logits) - targets) / logits.size
 
 
-# ---- Many classes ----------------------------------------------------------------------------------------------------
+# ---- Many classes ------------------------------------------------------------------------------------------
 
 
 def cross_entropy(logits, labels):
@@ -226,11 +230,12 @@ def cross_entropy_backward(upstream, logits, labels):
 
 
 def _smoothed(logits, labels, smoothing):
-    """Return logits, and targets (..., classes) that give every class smoothing / classes of the certainty."""
+    """Return logits, and targets (..., classes) that give smoothing / classes to every class."""
     logits, labels = _check_labels(logits, labels)
     _check_range(smoothing, "smoothing", 0, 1)
     classes = logits.shape[-1]
-    return logits, one_hot(labels, classes, logits.dtype) * (1 - smoothing) + smoothing / classes  # (..., classes)
+    certain = one_hot(labels, classes, logits.dtype)  # (..., classes)
+    return logits, certain * (1 - smoothing) + smoothing / classes
 
 
 def label_smoothed_cross_entropy(logits, labels, smoothing=0.1):
@@ -252,10 +257,13 @@ def label_smoothed_cross_entropy_backward(upstream, logits, labels, smoothing=0.
 
 
 def focal(logits, labels, gamma=2.0, alpha=0.25):
-    r"""Cross entropy that looks away from easy examples: mean of -\alpha (1 - p)^\gamma \log p, p = p_{label}.
+    r"""Cross entropy that looks away from easy examples: mean of -\alpha (1 - p)^\gamma \log p.
 
-    ``keras.losses.CategoricalFocalCrossentropy(from_logits=True)`` (which clips p to [1e-7, 1 - 1e-7]; we do not).
-    logits: (batch, ..., classes). labels: integers (batch, ...). gamma, alpha: at least 0; one alpha for all classes.
+    p is the probability of the label.
+    ``keras.losses.CategoricalFocalCrossentropy(from_logits=True)`` (which clips p to [1e-7, 1 - 1e-7]; we do
+    not).
+    logits: (batch, ..., classes). labels: integers (batch, ...). gamma, alpha: at least 0; one alpha for all
+    classes.
     gamma = 0, alpha = 1 is ``cross_entropy``. Returns a number. Raises ValueError as ``cross_entropy``.
     Source: T.-Y. Lin et al., "Focal loss for dense object detection", arXiv:1708.02002, equation 5.
     """
@@ -268,7 +276,10 @@ def focal(logits, labels, gamma=2.0, alpha=0.25):
 
 
 def focal_backward(upstream, logits, labels, gamma=2.0, alpha=0.25):
-    r"""\alpha ((1 - p)^\gamma - \gamma p (1 - p)^{\gamma - 1} \log p) (softmax - one\_hot) / n, p = p_{label}."""
+    r"""\alpha ((1 - p)^\gamma - \gamma p (1 - p)^{\gamma - 1} \log p) (softmax - one\_hot) / n.
+
+    p is the probability of the label; the shape of logits.
+    """
     logits, labels = _check_labels(logits, labels)
     _check_range(gamma, "gamma", 0)
     _check_range(alpha, "alpha", 0)
@@ -280,7 +291,7 @@ def focal_backward(upstream, logits, labels, gamma=2.0, alpha=0.25):
     return _scalar(upstream, logits.dtype) * alpha * focus[..., np.newaxis] * difference / labels.size
 
 
-# ---- Calibration -----------------------------------------------------------------------------------------------------
+# ---- Calibration -------------------------------------------------------------------------------------------
 
 
 def calibration_curve(probabilities, labels, bins=15):
@@ -288,8 +299,10 @@ def calibration_curve(probabilities, labels, bins=15):
 
     Bin m of M holds the examples whose largest probability is in ((m - 1)/M, m/M].
     probabilities: (examples, classes), rows that sum to 1. labels: integers (examples,). bins: at least 1.
-    Returns three arrays of length bins: mean confidence, accuracy (both nan for an empty bin), number of examples.
-    Raises ValueError for other shapes, for labels as in ``cross_entropy``, and for rows that are not probabilities.
+    Returns three arrays of length bins: mean confidence, accuracy (both nan for an empty bin), number of
+    examples.
+    Raises ValueError for other shapes, for labels as in ``cross_entropy``, and for rows that are not
+    probabilities.
     Source: C. Guo et al., "On calibration of modern neural networks", arXiv:1706.04599, section 2.
     """
     probabilities, labels = _check_labels(probabilities, labels, "probabilities")
@@ -299,7 +312,8 @@ def calibration_curve(probabilities, labels, bins=15):
         raise error(
             "probabilities 每行应为非负且和为 1 的概率，请先对 logits 做 softmax",
             "probabilities: expected rows that are not negative and sum to 1, found sums from "
-            f"{sums.min():.4g} to {sums.max():.4g} and a smallest entry {probabilities.min():.4g}; apply softmax first",
+            f"{sums.min():.4g} to {sums.max():.4g} and a smallest entry {probabilities.min():.4g}; "
+            "apply softmax first",
         )
     confidence = np.minimum(probabilities.max(axis=-1), 1).ravel()  # (examples,)
     right = (probabilities.argmax(axis=-1) == labels).ravel()  # (examples,)

@@ -1,8 +1,8 @@
 r"""Batch and layer normalisation, forward and backward, equal to Keras' layers.
 
-Both subtract a mean, divide by a standard deviation, then scale by gamma and shift by beta. They differ in what is
-averaged over: batch normalisation over every axis but the last (each channel on its own, examples mixed), layer
-normalisation over the last axis (each example, position on its own).
+Both subtract a mean, divide by a standard deviation, then scale by gamma and shift by beta. They differ in
+what is averaged over: batch normalisation over every axis but the last (each channel on its own, examples
+mixed), layer normalisation over the last axis (each example, position on its own).
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def _check_arguments(x, gamma, beta, epsilon):
 
 
 def _standardise(x, axes, epsilon):
-    """Return ((x - mean) / deviation, 1 / deviation); the variance is the biased one (divided by n, not n - 1)."""
+    """Return ((x - mean) / deviation, 1 / deviation) with the biased variance (divided by n, not n - 1)."""
     centred = x - x.mean(axis=axes, keepdims=True)
     variance = (centred**2).mean(axis=axes, keepdims=True)  # 1 along the averaged axes
     scale = (1 / np.sqrt(variance + epsilon)).astype(x.dtype, copy=False)
@@ -58,10 +58,11 @@ def _normalise_backward(upstream, x, gamma, beta, epsilon, axes):
 def batch_norm(x, gamma, beta, epsilon=1e-3):
     r"""Normalise each channel by its own mean and variance in this batch: what Keras does in training.
 
-    y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, with \mu and \sigma^2 (biased) over every axis
-    but the last.
+    y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, with \mu and \sigma^2 (biased) over every
+    axis but the last.
 
-    x: (batch, ..., channels). gamma, beta: (channels,). Returns the shape of x. Raises ValueError for other shapes.
+    x: (batch, ..., channels). gamma, beta: (channels,). Returns the shape of x. Raises ValueError for other
+    shapes.
     Source: S. Ioffe, C. Szegedy, "Batch normalization", arXiv:1502.03167, algorithm 1.
     """
     x, gamma, beta = _check_arguments(x, gamma, beta, epsilon)
@@ -94,18 +95,21 @@ def batch_norm_inference(x, gamma, beta, moving_mean, moving_variance, epsilon=1
 
 
 def layer_norm(x, gamma, beta, epsilon=1e-3):
-    r"""Normalise each vector along the last axis by its own mean and variance: ``keras.layers.LayerNormalization``.
+    r"""Normalise each vector along the last axis by its own mean and variance: ``LayerNormalization``.
 
-    y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, with \mu and \sigma^2 (biased) over the last axis.
+    y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, with \mu and \sigma^2 (biased) over the
+    last axis.
 
-    x: (batch, ..., features). gamma, beta: (features,). Returns the shape of x; the same in training and prediction.
-    Raises ValueError for other shapes. Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", arXiv:1607.06450.
+    x: (batch, ..., features). gamma, beta: (features,). Returns the shape of x; the same in training and
+    prediction.
+    Raises ValueError for other shapes. Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization",
+    arXiv:1607.06450.
     """
     x, gamma, beta = _check_arguments(x, gamma, beta, epsilon)
     return _normalise(x, gamma, beta, epsilon, -1)
 
 
 def layer_norm_backward(upstream, x, gamma, beta, epsilon=1e-3):
-    """Gradients of ``layer_norm`` as (x, gamma, beta): as in ``batch_norm_backward``, with means over the last axis."""
+    """Gradients of ``layer_norm`` as (x, gamma, beta): means are over the last axis."""
     x, gamma, beta = _check_arguments(x, gamma, beta, epsilon)
     return _normalise_backward(upstream, x, gamma, beta, epsilon, -1)

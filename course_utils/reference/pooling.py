@@ -1,8 +1,9 @@
 r"""Pooling, forward and backward, equal to Keras. It has no parameters.
 
-Source: Y. LeCun et al., "Gradient-based learning applied to document recognition", Proceedings of the IEEE 1998,
-https://doi.org/10.1109/5.726791 (average); M. Ranzato et al., CVPR 2007, https://doi.org/10.1109/CVPR.2007.383157
-(maximum); M. Lin, Q. Chen, S. Yan, "Network in network", arXiv:1312.4400 (global average).
+Source: Y. LeCun et al., "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+1998, https://doi.org/10.1109/5.726791 (average); M. Ranzato et al., CVPR 2007,
+https://doi.org/10.1109/CVPR.2007.383157 (maximum); M. Lin, Q. Chen, S. Yan, "Network in network",
+arXiv:1312.4400 (global average).
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from course_utils.reference.convolution import IMAGE_AXES, padding_amounts
 
 
 def _check_arguments(images, size, stride, padding):
-    """Return images, (window height, window width), (vertical, horizontal stride), ((top, bottom), (left, right))."""
+    """Return images, window (height, width), stride (down, right), padding ((top, bottom), (left, right))."""
     images = array_with_axes(images, "images", IMAGE_AXES)
     size = integer_pair(size, "size")
     stride = size if stride is None else integer_pair(stride, "stride")
@@ -24,22 +25,26 @@ def _check_arguments(images, size, stride, padding):
     if padding == "valid" and (size[0] > images.shape[1] or size[1] > images.shape[2]):
         raise error(
             f'padding="valid" 时窗口 {size} 不能超过图像 {images.shape[1:3]}',
-            f'size: with padding="valid" expected a window no larger than the image {images.shape[1:3]}, found {size}',
+            f'size: with padding="valid" expected a window no larger than the image {images.shape[1:3]}, '
+            f"found {size}",
         )
-    paddings = tuple(padding_amounts(images.shape[1 + axis], size[axis], stride[axis], padding) for axis in (0, 1))
+    paddings = tuple(
+        padding_amounts(images.shape[1 + axis], size[axis], stride[axis], padding) for axis in (0, 1)
+    )
     return images, size, stride, paddings
 
 
 def _windows(images, size, stride, paddings, fill):
-    """Every window, its numbers along the last axis: (batch, rows, columns, channels, window height * width)."""
-    padded = np.pad(images, ((0, 0), *paddings, (0, 0)), constant_values=fill)  # (batch, padded h, padded w, c)
+    """Every window, its numbers along the last axis: (batch, rows, columns, c, window height * width)."""
+    around = ((0, 0), *paddings, (0, 0))
+    padded = np.pad(images, around, constant_values=fill)  # (batch, padded h, padded w, c)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
     windows = windows[:, :: stride[0], :: stride[1]]  # (batch, rows, columns, c, window h, window w)
     return windows.reshape(*windows.shape[:4], -1)  # (batch, rows, columns, c, window h * w)
 
 
 def _scatter(shares, size, stride, paddings, images):
-    """Add each window's shares back to the pixels it covered: (batch, rows, columns, c, h * w) -> shape of images."""
+    """Add each window's shares back to its pixels: (batch, rows, columns, c, h * w) -> shape of images."""
     (top, bottom), (left, right) = paddings
     batch, height, width, channels = images.shape
     rows, columns = shares.shape[1:3]
@@ -66,7 +71,7 @@ def max_pool2d(images, size, stride=None, padding="valid"):
 
 
 def max_pool2d_backward(upstream, images, size, stride=None, padding="valid"):
-    r"""Gradient of ``max_pool2d`` with respect to images: each upstream number goes to the window's largest pixel.
+    r"""Gradient of ``max_pool2d`` by images: each upstream number goes to the window's largest pixel.
 
     Among equal pixels the first (row by row) gets it, as in TensorFlow. Windows that overlap add up.
     upstream: (batch, rows, columns, channels). Returns the shape of images.
@@ -75,7 +80,8 @@ def max_pool2d_backward(upstream, images, size, stride=None, padding="valid"):
     windows = _windows(images, size, stride, paddings, -np.inf)  # (batch, rows, columns, c, h * w)
     upstream = upstream_array(upstream, windows.shape[:4], images.dtype)
     winner = windows.argmax(axis=-1)[..., np.newaxis]  # (batch, rows, columns, c, 1)
-    shares = upstream[..., np.newaxis] * (winner == np.arange(windows.shape[-1]))  # (batch, rows, columns, c, h * w)
+    won = winner == np.arange(windows.shape[-1])  # (batch, rows, columns, c, h * w)
+    shares = upstream[..., np.newaxis] * won  # (batch, rows, columns, c, h * w)
     return _scatter(shares, size, stride, paddings, images)
 
 
@@ -88,12 +94,13 @@ def _pixels_in_window(images, size, stride, paddings):
 def average_pool2d(images, size, stride=None, padding="valid"):
     r"""The mean of each window: ``keras.layers.AveragePooling2D``.
 
-    y[n, i, j, c] = \frac{1}{|W_{ij}|} \sum_{(u, v) \in W_{ij}} x[n, u, v, c], where W_{ij} holds the window's pixels
-    inside the image: padding is not counted. Arguments, result and errors as in ``max_pool2d``.
+    y[n, i, j, c] = \frac{1}{|W_{ij}|} \sum_{(u, v) \in W_{ij}} x[n, u, v, c], where W_{ij} holds the window's
+    pixels inside the image: padding is not counted. Arguments, result and errors as in ``max_pool2d``.
     """
     images, size, stride, paddings = _check_arguments(images, size, stride, padding)
     windows = _windows(images, size, stride, paddings, 0)  # (batch, rows, columns, c, h * w)
-    return windows.sum(axis=-1) / _pixels_in_window(images, size, stride, paddings)[..., 0]  # (b, rows, columns, c)
+    count = _pixels_in_window(images, size, stride, paddings)[..., 0]  # (1, rows, columns, 1)
+    return windows.sum(axis=-1) / count  # (batch, rows, columns, c)
 
 
 def average_pool2d_backward(upstream, images, size, stride=None, padding="valid"):
@@ -120,11 +127,12 @@ def global_average_pool2d(images):
 
 
 def global_average_pool2d_backward(upstream, images):
-    """Gradient of ``global_average_pool2d``: upstream (batch, channels) / (H W) for each pixel of the images."""
+    """Gradient of ``global_average_pool2d``: upstream (batch, channels) / (H W) for each pixel."""
     images = array_with_axes(images, "images", IMAGE_AXES)
     batch, height, width, channels = images.shape
     share = upstream_array(upstream, (batch, channels), images.dtype) / (height * width)
-    return np.broadcast_to(share[:, np.newaxis, np.newaxis], images.shape).copy()  # (batch, height, width, channels)
+    share = share[:, np.newaxis, np.newaxis]  # (batch, 1, 1, channels)
+    return np.broadcast_to(share, images.shape).copy()  # (batch, height, width, channels)
 
 
 def global_max_pool2d(images):
@@ -139,11 +147,13 @@ def global_max_pool2d(images):
 def global_max_pool2d_backward(upstream, images):
     """Gradient of ``global_max_pool2d``: to the largest pixel; equal ones share it, as TensorFlow does here.
 
-    upstream: (batch, channels). Returns the shape of images. (``max_pool2d_backward`` gives all to the first.)
+    upstream: (batch, channels). Returns the shape of images. (``max_pool2d_backward`` gives all to the
+    first.)
     """
     images = array_with_axes(images, "images", IMAGE_AXES)
     batch, _, _, channels = images.shape
     upstream = upstream_array(upstream, (batch, channels), images.dtype)
     winners = images == images.max(axis=(1, 2), keepdims=True)  # (batch, height, width, channels)
-    share = upstream[:, np.newaxis, np.newaxis] / winners.sum(axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
+    count = winners.sum(axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
+    share = upstream[:, np.newaxis, np.newaxis] / count  # (batch, 1, 1, channels)
     return (winners * share).astype(images.dtype, copy=False)  # (batch, height, width, channels)
