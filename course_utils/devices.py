@@ -70,7 +70,11 @@ def _choice():
             cross_device_ops=tf.distribute.ReductionToOneDevice(),
         )
         reason_zh = f"COURSE_CPU_REPLICAS={replicas}：在一个 CPU 上模拟多个副本，用于学习，不会更快"
-        return strategy, reason_zh, f"COURSE_CPU_REPLICAS={replicas}: simulated on one CPU, to learn, not faster"
+        return (
+            strategy,
+            reason_zh,
+            f"COURSE_CPU_REPLICAS={replicas}: simulated on one CPU, to learn, not faster",
+        )
 
     resolver = _tpu() if _tpu_is_plausible() else None
     if resolver is not None:
@@ -143,7 +147,13 @@ def _tpu_is_plausible():
 
     It is never asked for by name: a name that no machine answers to waits for minutes.
     """
-    signs = ("TPU_NAME", "TPU_WORKER_ID", "TPU_ACCELERATOR_TYPE", "COLAB_TPU_ADDR", "TPU_CHIPS_PER_HOST_BOUNDS")
+    signs = (
+        "TPU_NAME",
+        "TPU_WORKER_ID",
+        "TPU_ACCELERATOR_TYPE",
+        "COLAB_TPU_ADDR",
+        "TPU_CHIPS_PER_HOST_BOUNDS",
+    )
     return (
         any(os.environ.get(sign) for sign in signs)
         or bool(glob.glob("/dev/accel[0-9]*"))
@@ -175,7 +185,9 @@ def describe():
     devices = {}
     for device in tf.config.list_logical_devices():
         devices.setdefault(device.device_type, []).append(device)
-    counted = ", ".join(f"{len(found)} {kind}" for kind, found in sorted(devices.items()) if "SYSTEM" not in kind)
+    counted = ", ".join(
+        f"{len(found)} {kind}" for kind, found in sorted(devices.items()) if "SYSTEM" not in kind
+    )
     replicas = strategy.num_replicas_in_sync
     strategy_name = type(strategy).__name__.lstrip("_").replace("DefaultDistributionStrategy", "default")
     print(f"处理器 · processor: {_cpu_model()}, {_cores()} 核 · cores, {_memory_gb():.1f} GB")
@@ -224,7 +236,9 @@ def _cpu_model():
             import subprocess
 
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip() or "Apple"
+            return (
+                subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip() or "Apple"
+            )
         elif sys.platform == "win32":
             import winreg
 

@@ -117,7 +117,9 @@ def fit(
 def _joined(earlier, later):
     """Histories of consecutive epochs as one dict of lists of floats."""
     names = list(earlier) + [name for name in later if name not in earlier]
-    return {name: [*earlier.get(name, []), *(float(value) for value in later.get(name, []))] for name in names}
+    return {
+        name: [*earlier.get(name, []), *(float(value) for value in later.get(name, []))] for name in names
+    }
 
 
 # ---------------------------------------------------------------- what `fit` stores
@@ -127,7 +129,11 @@ def _build(model, inputs, is_dataset):
     """Creates the variables of model and optimizer, so that stored values have somewhere to go."""
     with model.distribute_strategy.scope():
         if not model.built:
-            first = next(iter(inputs)) if is_dataset else keras.tree.map_structure(lambda array: array[:1], inputs)
+            first = (
+                next(iter(inputs))
+                if is_dataset
+                else keras.tree.map_structure(lambda array: array[:1], inputs)
+            )
             model(first[0] if is_dataset else first)
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
@@ -136,7 +142,9 @@ def _build(model, inputs, is_dataset):
 def _variables(model):
     """Everything that training changes: weights, moving averages, the states of dropout's random numbers, optimizer."""
     metrics = {id(variable) for variable in model.metrics_variables}
-    return [variable for variable in model.variables if id(variable) not in metrics] + model.optimizer.variables
+    return [
+        variable for variable in model.variables if id(variable) not in metrics
+    ] + model.optimizer.variables
 
 
 def _arrays(model):
@@ -153,7 +161,9 @@ def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
         architecture = re.sub(r'_\d+(?=")', "", model.to_json())
     except Exception:  # a model of the chapter's own class without get_config: its weights have to do
         architecture = type(model).__name__
-    settings = {key: value for key, value in model.optimizer.get_config().items() if key != "name"}  # numbered too
+    settings = {
+        key: value for key, value in model.optimizer.get_config().items() if key != "name"
+    }  # numbered too
     digest = hashlib.sha256()
     for part in (
         profiles.name(), profiles.seed(), epochs, batch_size, shuffle, architecture,
@@ -198,7 +208,9 @@ class _Stored:
         except FileNotFoundError:
             return self.progress
         except Exception as error:
-            print(f"{name}: 保存的进度无法使用，从头训练 · stored progress is unusable, starting anew ({error})")
+            print(
+                f"{name}: 保存的进度无法使用，从头训练 · stored progress is unusable, starting anew ({error})"
+            )
             return self.progress
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
@@ -402,7 +414,9 @@ def distributed_fit(model, inputs, targets, *, epochs, batch_size=128, strategy=
 
     steps = count // batch_size
     data = strategy.distribute_datasets_from_function(
-        lambda context: _shares(context, inputs, targets, _order(count, steps, batch_size, epochs, shuffle, seed))
+        lambda context: _shares(
+            context, inputs, targets, _order(count, steps, batch_size, epochs, shuffle, seed)
+        )
     )
     history = {"loss": [], "seconds": []}
     batches = iter(data)

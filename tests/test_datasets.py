@@ -43,7 +43,18 @@ def test_mnist_is_the_real_one():
     }
     assert round(digits.x_train.mean() / 255, 6) == 0.130660
     assert round(float(digits.x_train.std()) / 255, 6) == 0.308108
-    assert np.bincount(digits.y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(digits.y_train).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
     assert np.bincount(digits.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
@@ -164,7 +175,9 @@ def test_damaged_files_are_named_with_checksums_and_remedy(copy, name, harm):
         LOADERS[name]()
     message = str(caught.value)
     assert (caught.value.file, caught.value.expected, caught.value.found) == (name, expected, found)
-    assert all(part in message for part in (name, expected, found, f"git checkout -- course_utils/data/{name}"))
+    assert all(
+        part in message for part in (name, expected, found, f"git checkout -- course_utils/data/{name}")
+    )
     assert "download the course again" in message and "重新下载" in message
     assert [name in problem for problem in datasets.verify()] == [True]
 

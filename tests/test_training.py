@@ -90,7 +90,9 @@ def test_accuracy_counts():
 
 def test_accuracy_of_one_probability():
     network = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
-    assert training.accuracy(network, np.float32([[0.9], [0.2], [0.6], [0.4]]), np.array([1, 0, 0, 0])) == 0.75
+    assert (
+        training.accuracy(network, np.float32([[0.9], [0.2], [0.6], [0.4]]), np.array([1, 0, 0, 0])) == 0.75
+    )
 
 
 def test_accuracy_of_two_inputs():

@@ -1,6 +1,6 @@
 """A small training for test_training.py, also run by it in other processes: simulated replicas, workers, a victim.
 
-    python tests/train_worker.py replicas|worker|victim OUTPUT
+python tests/train_worker.py replicas|worker|victim OUTPUT
 """
 
 import json
@@ -45,14 +45,24 @@ def weights(network):
 
 def run_fit(strategy):
     network = model(strategy)
-    history = training.fit(network, *data(), name="small", epochs=EPOCHS, batch_size=64, validation_data=data())
-    return {"history": history, "weights": weights(network), "accuracy": training.accuracy(network, *data(), 100)}
+    history = training.fit(
+        network, *data(), name="small", epochs=EPOCHS, batch_size=64, validation_data=data()
+    )
+    return {
+        "history": history,
+        "weights": weights(network),
+        "accuracy": training.accuracy(network, *data(), 100),
+    }
 
 
 def run_distributed(strategy):
     network = model(strategy)
     history = training.distributed_fit(network, *data(), epochs=EPOCHS, batch_size=64, strategy=strategy)
-    return {"history": history, "weights": weights(network), "accuracy": training.accuracy(network, *data(), 100)}
+    return {
+        "history": history,
+        "weights": weights(network),
+        "accuracy": training.accuracy(network, *data(), 100),
+    }
 
 
 class Kill(keras.callbacks.Callback):
