@@ -52,7 +52,9 @@ def close(found, expected, tolerance: float = 1e-6) -> bool:
         found, expected = np.asarray(found, dtype="float64"), np.asarray(expected, dtype="float64")
     except (TypeError, ValueError):
         return False
-    return found.shape == expected.shape and bool(np.allclose(found, expected, rtol=tolerance, atol=tolerance))
+    return found.shape == expected.shape and bool(
+        np.allclose(found, expected, rtol=tolerance, atol=tolerance)
+    )
 
 
 def grade(name: str, answer) -> None:

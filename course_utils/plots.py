@@ -83,7 +83,9 @@ def grid(images, titles=None, columns: int = 8, size: float = 1.2, **imshow):
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     title_room = 0.25 if titles is not None else 0.0
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * (size + title_room)), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * size, rows * (size + title_room)), squeeze=False
+    )
     for number, axis in enumerate(axes.flat):
         axis.axis("off")
         if number < len(images):

@@ -26,7 +26,9 @@ class OutOfBand(AssertionError):
 def begin() -> None:
     """Start a new set of numbers; `profiles.use` calls this. Inside a notebook the cost follows each cell."""
     _run.clear()
-    _run.update(profile=profiles.name(), seed=profiles.seed(), hardware=devices.hardware(), cost={}, numbers={})
+    _run.update(
+        profile=profiles.name(), seed=profiles.seed(), hardware=devices.hardware(), cost={}, numbers={}
+    )
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:
         if _after_cell in shell.events.callbacks["post_run_cell"]:
@@ -75,8 +77,10 @@ def record(name: str, value: float, band: tuple | None = None, unit: str = "", d
         raise OutOfBand(line)
     print(line)
     if not inside:
-        print("  与课程记录的结果不同；如果你改了代码，这正是实验 · "
-              "differs from the course's runs; if you changed something, that is your experiment")
+        print(
+            "  与课程记录的结果不同；如果你改了代码，这正是实验 · "
+            "differs from the course's runs; if you changed something, that is your experiment"
+        )
 
 
 def cost(chapter: str) -> None:
@@ -114,7 +118,9 @@ def write(path: Path, content: dict) -> None:
     """Write JSON in one step, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f"{path.name}.{os.getpid()}")
-    half.write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    half.write_text(
+        json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
     os.replace(half, path)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from course_utils.authoring import assemble, source
 
-TEXT = '''# %% [markdown] lang="en"
+TEXT = """# %% [markdown] lang="en"
 # # 2 A small chapter
 # %% [markdown] lang="zh" of=""
 # # 2 一个小章节
@@ -45,7 +45,7 @@ exercises.check("small.double", double)
 # Twice.
 # %% [markdown] lang="zh" of="" tags=["hint"]
 # 两倍。
-'''
+"""
 
 
 def small_chapter(folder: Path, change=lambda text: text, number: str = "02"):

@@ -54,7 +54,9 @@ def test_both_languages_share_code_ids_and_outputs(built):
 
 def test_figures_carry_alt_text_of_their_language(built):
     for language, alt in (("en", "a rising line"), ("zh", "一条上升的直线")):
-        cell = next(cell for cell in assemble.code_cells(read(built, language)) if "plots.show" in cell.source)
+        cell = next(
+            cell for cell in assemble.code_cells(read(built, language)) if "plots.show" in cell.source
+        )
         assert [assemble.alt_of(output) for output in cell.outputs] == [alt]
         assert cell.metadata.mystnb.image.alt == alt
 
@@ -105,7 +107,9 @@ def test_hash_follows_imported_modules_but_not_their_comments(tmp_path, monkeypa
     monkeypatch.setattr(dependencies, "ROOT", tmp_path)
     texts = ["from course_utils.one import value"]
     first = dependencies.code_hash(texts)
-    (package / "one.py").write_text('"""Other doc."""\n# why\nfrom course_utils import two\nvalue = two.value\n')
+    (package / "one.py").write_text(
+        '"""Other doc."""\n# why\nfrom course_utils import two\nvalue = two.value\n'
+    )
     assert dependencies.code_hash(texts) == first
     (package / "two.py").write_text("value = 2\n")
     assert dependencies.code_hash(texts) != first
@@ -216,7 +220,11 @@ FAULTS = [
     ("print(6 * 7)", "results.spread('02', 'small.number')", "tag it nbval-ignore-output"),
     (', alt_zh="一条上升的直线"', "", "plots.show without alt_zh"),
     ('alt="a rising line", ', "", "plots.show without alt"),
-    ("SEED = 0\n", "SEED = 0\n# %% tags=[\"parameters\"]\nPROFILE = None\nSEED = 0\n", "exactly one cell tagged parameters"),
+    (
+        "SEED = 0\n",
+        'SEED = 0\n# %% tags=["parameters"]\nPROFILE = None\nSEED = 0\n',
+        "exactly one cell tagged parameters",
+    ),
     ("profiles.use(PROFILE, SEED)", "profiles.name()", "must call profiles.use"),
     ("import os\n", "import os, re\n", "setup_cell.py"),
     ("# # 2 A small chapter", "# # 2 Simply a chapter", "'Simply'"),
@@ -225,7 +233,7 @@ FAULTS = [
     ("一个小章节", "一个小章节,两行", "full-width punctuation"),
     ("一个小章节", "一个small章节", "a space between"),
     ("一个小章节", "a chapter", "no Chinese character"),
-    ('# %% [markdown] lang="en"\n# # 2', '# %% [markdown]\n# # 2', 'needs lang="en"'),
+    ('# %% [markdown] lang="en"\n# # 2', "# %% [markdown]\n# # 2", 'needs lang="en"'),
     ("    ### BEGIN SOLUTION\n", "", "### BEGIN SOLUTION"),
     ('# %% tags=["check"]', "# %%", "must be tagged check"),
     ('tags=["hint"]', "", "tagged hint must follow"),

@@ -14,8 +14,12 @@ import pytest
 
 from course_utils.authoring import assemble, source
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install the package chromium")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium on this machine: install the package chromium"
+)
 CHAPTER = "02"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 RUN_ALL_SECONDS = 240
@@ -95,20 +99,26 @@ def test_run_all_in_jupyterlab(copies, language):
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
     assert all(cell.execution_count for cell in assemble.code_cells(saved) if cell.source.strip())
     alts = [assemble.alt_of(output) for output in outputs if assemble.alt_of(output)]
-    assert alts and all(any("\u4e00" <= letter <= "\u9fff" for letter in alt) == (language == "zh") for alt in alts)
+    assert alts and all(
+        any("\u4e00" <= letter <= "\u9fff" for letter in alt) == (language == "zh") for alt in alts
+    )
     text = "".join(output.get("text", "") for output in outputs)
     assert "smoke" in text, "the browser's kernel did not run the smoke profile"
 
 
 # A cell that waits or runs shows [*] in its prompt.
-_NONE_RUNNING = "![...document.querySelectorAll('.jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"
+_NONE_RUNNING = (
+    "![...document.querySelectorAll('.jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"
+)
 
 
 def wait_until_saved(path: Path, before: int, count: int) -> None:
     for _ in range(60):
         if path.stat().st_mtime_ns != before:
             time.sleep(1)
-            executed = [cell.execution_count for cell in assemble.code_cells(nbformat.read(path, as_version=4))]
+            executed = [
+                cell.execution_count for cell in assemble.code_cells(nbformat.read(path, as_version=4))
+            ]
             assert len(executed) == count
             return
         time.sleep(0.5)

@@ -39,7 +39,16 @@ def isolation() -> list:
 
 def second_runner(notebooks: Path, output: Path, *arguments: str):
     """Execute notebooks with papermill, no network allowed, and return (exit code, chapter -> status, text)."""
-    command = [sys.executable, "-m", "course_utils.runner", "run", "--profile", "smoke", "--output", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "course_utils.runner",
+        "run",
+        "--profile",
+        "smoke",
+        "--output",
+        str(output),
+    ]
     finished = subprocess.run(
         [*isolation(), *command, *arguments],
         env=environment(COURSE_NOTEBOOKS=str(notebooks)),
@@ -85,29 +94,46 @@ def test_every_solved_chapter_passes_the_second_runner_without_a_network(tmp_pat
     assert status == 0, text
     assert statuses == {chapter.number: "passed" for chapter in chapters}
     for chapter in chapters:
-        executed = nbformat.read(tmp_path / "report" / "notebooks" / "en" / f"{chapter.stem}.ipynb", as_version=4)
-        printed = "".join(output.get("text", "") for cell in assemble.code_cells(executed) for output in cell.outputs)
+        executed = nbformat.read(
+            tmp_path / "report" / "notebooks" / "en" / f"{chapter.stem}.ipynb", as_version=4
+        )
+        printed = "".join(
+            output.get("text", "") for cell in assemble.code_cells(executed) for output in cell.outputs
+        )
         exercises = re.findall(r'exercises\.check\("([^"]+)"', chapter.path.read_text(encoding="utf-8"))
         assert exercises and [name for name in exercises if f"✓ {name}  正确" not in printed] == []
 
 
 def test_committed_notebooks_are_what_the_sources_give():
-    problems = [complaint for chapter in source.select([]) for complaint in lint(chapter) + build.check(chapter)]
+    problems = [
+        complaint for chapter in source.select([]) for complaint in lint(chapter) + build.check(chapter)
+    ]
     assert problems == []
 
 
-@pytest.mark.parametrize("path", sorted((source.NOTEBOOKS / "en").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((source.NOTEBOOKS / "en").glob("*.ipynb")), ids=lambda path: path.stem
+)
 def test_chinese_code_is_the_english_code(path):
-    english, chinese = (nbformat.read(path.parent.parent / lang / path.name, as_version=4) for lang in ("en", "zh"))
-    code = [[(cell.id, cell.source) for cell in assemble.code_cells(notebook)] for notebook in (english, chinese)]
+    english, chinese = (
+        nbformat.read(path.parent.parent / lang / path.name, as_version=4) for lang in ("en", "zh")
+    )
+    code = [
+        [(cell.id, cell.source) for cell in assemble.code_cells(notebook)] for notebook in (english, chinese)
+    ]
     assert code[0] == code[1] and len(code[0]) > 10
-    prose = [[cell.source for cell in notebook.cells if cell.cell_type == "markdown"] for notebook in (english, chinese)]
+    prose = [
+        [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+        for notebook in (english, chinese)
+    ]
     assert len(prose[0]) == len(prose[1])
     same = [one for one, other in zip(*prose, strict=True) if one == other]
     assert same == [], "text that was not translated"
 
 
-@pytest.mark.parametrize("path", sorted((source.NOTEBOOKS / "en").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((source.NOTEBOOKS / "en").glob("*.ipynb")), ids=lambda path: path.stem
+)
 def test_half_of_the_outputs_are_compared(path):
     cells = [cell for cell in assemble.code_cells(nbformat.read(path, as_version=4)) if cell.outputs]
     compared = [cell for cell in cells if "nbval-ignore-output" not in cell.metadata.get("tags", [])]

@@ -75,7 +75,9 @@ def test_out_of_band_is_a_notice_for_learners_and_an_error_when_strict(value, mo
         results.record("cnn.test_accuracy", value, band=(0.98, 0.99))
 
 
-@pytest.mark.parametrize("name, band", [("Accuracy", None), ("accuracy", None), ("cnn.x", (2, 1)), ("cnn.x", (1,))])
+@pytest.mark.parametrize(
+    "name, band", [("Accuracy", None), ("accuracy", None), ("cnn.x", (2, 1)), ("cnn.x", (1,))]
+)
 def test_malformed_records_are_refused(name, band):
     with pytest.raises(ValueError, match="expected"):
         results.record(name, 1.0, band=band)
@@ -87,7 +89,12 @@ def test_cost_line_and_spread(monkeypatch, tmp_path):
     assert results.spread("02", "cnn.test_accuracy") is None
     number = {"values": [1, 2, 3], "mean": 2.0, "lowest": 1.0, "highest": 3.0, "suggested_band": [0, 4]}
     results.write(tmp_path / "seeds-02.json", {"numbers": {"cnn.test_accuracy": number}})
-    assert results.spread("02", "cnn.test_accuracy") == {"count": 3, "mean": 2.0, "lowest": 1.0, "highest": 3.0}
+    assert results.spread("02", "cnn.test_accuracy") == {
+        "count": 3,
+        "mean": 2.0,
+        "lowest": 1.0,
+        "highest": 3.0,
+    }
     assert results.spread("02", "cnn.other") is None
     line = results.cost_line({"cost": {"seconds": 61.7, "peak_memory_gb": 0.912}, "hardware": {"cores": 2}})
     assert "62 秒" in line and "0.91 GB" in line and "2 核" in line
@@ -103,7 +110,11 @@ def test_equal_prints_one_line(capsys):
 
 @pytest.mark.parametrize(
     "other, message",
-    [(np.ones(3) + 1e-3, "largest difference 1.00e-03"), (np.ones(4), "has shape"), (np.full(3, np.nan), "undefined")],
+    [
+        (np.ones(3) + 1e-3, "largest difference 1.00e-03"),
+        (np.ones(4), "has shape"),
+        (np.full(3, np.nan), "undefined"),
+    ],
 )
 def test_equal_refuses_what_differs(other, message):
     with pytest.raises(AssertionError, match=message):
@@ -232,4 +243,7 @@ def test_quiz_is_whole(number):
         assert all(text["en"].strip() and text["zh"].strip() for text in texts)
     for lang, words in (("en", "Not this one"), ("zh", "不对")):
         page = exercises.quiz_data(number, lang)["text/html"]
-        assert page.count("<details>") == sum(len(question["options"]) for question in questions) and words in page
+        assert (
+            page.count("<details>") == sum(len(question["options"]) for question in questions)
+            and words in page
+        )

@@ -123,7 +123,7 @@ def _parts(text: str):
     lines = text.split("\n")
     begin = next(number for number, line in enumerate(lines) if line.strip() == BEGIN)
     end = next(number for number, line in enumerate(lines) if line.strip() == END)
-    return lines[:begin], lines[begin + 1: end], lines[end + 1:]
+    return lines[:begin], lines[begin + 1 : end], lines[end + 1 :]
 
 
 def _folded(kind: str, language: str, text: str) -> str:

@@ -35,11 +35,17 @@ def main(argv: list) -> int:
         prog="python3 -m course_utils build", description="由源文件生成双语 notebook · sources -> notebooks"
     )
     parser.add_argument("chapters", nargs="*", help="02 02a … (all when none is named)")
-    parser.add_argument("--check", action="store_true", help="execute and write nothing; fail when out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="execute and write nothing; fail when out of date"
+    )
     parser.add_argument("--lint", action="store_true", help="only check the sources' rules")
-    parser.add_argument("--accept", action="store_true", help="stamp the named chapters' reviewed translations")
+    parser.add_argument(
+        "--accept", action="store_true", help="stamp the named chapters' reviewed translations"
+    )
     parser.add_argument("--force", action="store_true", help="execute even when nothing changed")
-    parser.add_argument("--solved", metavar="DIR", help="write unexecuted notebooks with the solutions filled in")
+    parser.add_argument(
+        "--solved", metavar="DIR", help="write unexecuted notebooks with the solutions filled in"
+    )
     parser.add_argument("--nbgrader", metavar="DIR", help="write nbgrader assignments (source notebooks)")
     options = parser.parse_args(argv)
     if options.accept and not options.chapters:
@@ -201,7 +207,9 @@ def nbgrader_notebook(chapter, language):
     """Return an nbgrader source notebook: solutions to be cleared by nbgrader, checks worth one point each."""
     built = assemble.notebook(chapter, language, solved=True)
     built.cells = [cell for cell in built.cells if "solution" not in cell.metadata.get("tags", [])]
-    originals = {assemble.solved_cell(cell.text): cell.text for cell in chapter.cells if "exercise" in cell.tags}
+    originals = {
+        assemble.solved_cell(cell.text): cell.text for cell in chapter.cells if "exercise" in cell.tags
+    }
     for cell in assemble.code_cells(built):
         tags = cell.metadata.get("tags", [])
         graded = {"schema_version": 3, "grade_id": f"cell-{cell.id}", "locked": "exercise" not in tags}
@@ -210,7 +218,13 @@ def nbgrader_notebook(chapter, language):
             cell.metadata["nbgrader"] = {**graded, "grade": False, "solution": True, "task": False}
         elif "check" in tags:
             cell.source = cell.source.replace("exercises.check(", "exercises.grade(")
-            cell.metadata["nbgrader"] = {**graded, "grade": True, "solution": False, "task": False, "points": 1}
+            cell.metadata["nbgrader"] = {
+                **graded,
+                "grade": True,
+                "solution": False,
+                "task": False,
+                "points": 1,
+            }
     return built
 
 
@@ -268,7 +282,11 @@ def _check_cost(cost: dict) -> None:
 
 def _failure(code, error) -> str:
     number, cell = next(
-        ((n, cell) for n, cell in reversed(list(enumerate(code, start=1))) if cell.get("outputs") or cell.execution_count),
+        (
+            (n, cell)
+            for n, cell in reversed(list(enumerate(code, start=1)))
+            if cell.get("outputs") or cell.execution_count
+        ),
         (1, code[0]),
     )
     for n, candidate in enumerate(code, start=1):

@@ -56,7 +56,11 @@ def _meaning(path: Path) -> str:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 skipped.update(range(first.lineno, first.end_lineno + 1))
     lines = text.splitlines()
     kept = (line.rstrip() for number, line in enumerate(lines, start=1) if number not in skipped)

@@ -11,7 +11,9 @@ MOST_LINES = 25
 DEPENDS_ON_RUN = re.compile(r"\b(record|describe|spread|cost|progress|hardware)\(")
 HASTY_WORDS = re.compile(r"\b(easily|just|simply|obviously|trivially)\b", re.IGNORECASE)
 CHINESE = r"[\u4e00-\u9fff]"
-RUN_NUMBER = re.compile(r"\d+(?:\.\d+)?\s?%|\b\d+(?:\.\d+)?\s?(?:s|ms|seconds?|minutes?|GB|MB)\b|\d+(?:\.\d+)?\s?(?:秒|分钟)")
+RUN_NUMBER = re.compile(
+    r"\d+(?:\.\d+)?\s?%|\b\d+(?:\.\d+)?\s?(?:s|ms|seconds?|minutes?|GB|MB)\b|\d+(?:\.\d+)?\s?(?:秒|分钟)"
+)
 CITED = re.compile(r"\]\(http|arXiv|doi\.org|\b(?:19|20)\d\d\b")
 
 
@@ -40,9 +42,12 @@ def languages_stand_in_pairs(chapter):
             if preceding is None or preceding.language != "en":
                 yield cell.line, "this Chinese text does not follow its English"
             elif cell.of != translation_hash(preceding.text):
-                yield cell.line, (
-                    f'stale translation: of="{cell.of}" but the English is "{translation_hash(preceding.text)}"; '
-                    f"review the Chinese, then run build --accept {chapter.number}"
+                yield (
+                    cell.line,
+                    (
+                        f'stale translation: of="{cell.of}" but the English is "{translation_hash(preceding.text)}"; '
+                        f"review the Chinese, then run build --accept {chapter.number}"
+                    ),
                 )
         else:
             yield cell.line, 'a text cell needs lang="en" or lang="zh"'
@@ -55,11 +60,16 @@ def chinese_is_typeset(chapter):
         if not re.search(CHINESE, cell.text):
             yield cell.line, "the Chinese text holds no Chinese character"
         prose = _prose(cell.text)
-        for match in re.finditer(rf"{CHINESE}[,;:?!]|{CHINESE}[A-Za-z0-9]|[A-Za-z0-9]{CHINESE}|[０-９]", prose):
-            context = prose[max(0, match.start() - 6): match.end() + 6].replace("\n", " ")
-            yield cell.line, (
-                f"…{context}…: full-width punctuation after Chinese, half-width digits, "
-                "a space between Chinese and Latin"
+        for match in re.finditer(
+            rf"{CHINESE}[,;:?!]|{CHINESE}[A-Za-z0-9]|[A-Za-z0-9]{CHINESE}|[０-９]", prose
+        ):
+            context = prose[max(0, match.start() - 6) : match.end() + 6].replace("\n", " ")
+            yield (
+                cell.line,
+                (
+                    f"…{context}…: full-width punctuation after Chinese, half-width digits, "
+                    "a space between Chinese and Latin"
+                ),
             )
 
 
@@ -77,9 +87,12 @@ def prose_states_no_run_number(chapter):
         for line in cell.text.splitlines():
             match = RUN_NUMBER.search(_prose(line))
             if match and not CITED.search(line):
-                yield cell.line, (
-                    f"{match.group(0).strip()!r}: a number that a run produces is printed by a cell; "
-                    "a published one carries its source on the same line"
+                yield (
+                    cell.line,
+                    (
+                        f"{match.group(0).strip()!r}: a number that a run produces is printed by a cell; "
+                        "a published one carries its source on the same line"
+                    ),
                 )
 
 
@@ -101,7 +114,11 @@ def code_is_plain_python(chapter):
 
 def outputs_that_vary_are_tagged(chapter):
     for cell in chapter.cells:
-        if cell.kind == "code" and DEPENDS_ON_RUN.search(cell.text) and "nbval-ignore-output" not in cell.tags:
+        if (
+            cell.kind == "code"
+            and DEPENDS_ON_RUN.search(cell.text)
+            and "nbval-ignore-output" not in cell.tags
+        ):
             yield cell.line, "its output depends on profile, seed or machine: tag it nbval-ignore-output"
 
 
@@ -124,7 +141,10 @@ def first_cells_are_the_same(chapter):
     parameters = [cell for cell in code if "parameters" in cell.tags]
     setup = [cell for cell in code if "setup" in cell.tags]
     if len(setup) != 1 or setup[0].text.strip() != assemble.SETUP.strip():
-        yield (setup[0].line if setup else 1), "one cell tagged setup with the text of authoring/setup_cell.py"
+        yield (
+            (setup[0].line if setup else 1),
+            "one cell tagged setup with the text of authoring/setup_cell.py",
+        )
     if len(parameters) != 1:
         yield 1, f"exactly one cell tagged parameters is needed; found {len(parameters)}"
         return
@@ -148,7 +168,10 @@ def exercises_are_whole(chapter):
             continue
         begins, ends = cell.text.count(assemble.BEGIN), cell.text.count(assemble.END)
         if begins != 1 or ends != 1:
-            yield cell.line, f"one {assemble.BEGIN} and one {assemble.END} were expected; found {begins} and {ends}"
+            yield (
+                cell.line,
+                f"one {assemble.BEGIN} and one {assemble.END} were expected; found {begins} and {ends}",
+            )
             continue
         following = chapter.cells[position + 1] if position + 1 < len(chapter.cells) else None
         if following is None or "check" not in following.tags or "exercises.check(" not in following.text:

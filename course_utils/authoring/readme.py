@@ -29,7 +29,9 @@ def update(root: Path, *, check: bool) -> list:
         if wanted == text:
             continue
         if check:
-            problems.append(f"{name}: its table is not what notebooks/results say; run: python3 -m course_utils build")
+            problems.append(
+                f"{name}: its table is not what notebooks/results say; run: python3 -m course_utils build"
+            )
         else:
             path.write_text(wanted, encoding="utf-8", newline="\n")
             print(f"{name}: table written")
@@ -49,7 +51,10 @@ def table(notebooks: Path, name: str) -> str:
         numbers = stored["numbers"]
         judged = [entry for entry in numbers.values() if entry["band"]]
         inside = sum(entry["in_band"] for entry in judged)
-        shown = [f"`{key}` {entry['value']:.{entry['digits']}f} {entry['unit']}".strip() for key, entry in numbers.items()]
+        shown = [
+            f"`{key}` {entry['value']:.{entry['digits']}f} {entry['unit']}".strip()
+            for key, entry in numbers.items()
+        ]
         link = f"[{chapter.title(language)}](notebooks/{language}/{chapter.stem}.ipynb)"
         cost = stored["cost"]
         lines.append(

@@ -115,7 +115,9 @@ def accept_translations(chapter: Chapter) -> int:
             continue
         stamp = f'of="{translation_hash(english.text)}"'
         line = lines[chinese.line - 1]
-        stamped = _OF.sub(stamp, line) if _OF.search(line) else line.replace('lang="zh"', f'lang="zh" {stamp}')
+        stamped = (
+            _OF.sub(stamp, line) if _OF.search(line) else line.replace('lang="zh"', f'lang="zh" {stamp}')
+        )
         changed += stamped != line
         lines[chinese.line - 1] = stamped
     if changed:
