@@ -319,7 +319,7 @@ def orthogonalize(matrix, steps=5, coefficients=(3.4445, -4.7750, 2.0315)):
         raise ValueError(f"需要矩阵 · expected a matrix of shape (rows, columns), found {np.shape(matrix)}")
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]
-    current = matrix.T if tall else matrix  # (smaller, larger)
+    current = matrix.T if tall else matrix  # (smaller, larger): the same result, smaller products
     current = current / (np.sqrt(np.sum(current**2)) + 1e-7)
     for _ in range(steps):
         gram = current @ current.T  # (smaller, smaller)
