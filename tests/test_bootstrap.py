@@ -376,6 +376,8 @@ def test_no_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(
         bootstrap.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**11, 10**11, 10**9)
     )
+    # If the check were missing, this test must fail at once and not install the real requirements.
+    monkeypatch.setattr(bootstrap, "_make_venv", lambda *_: pytest.fail("went on without room"))
     with pytest.raises(bootstrap.SetupError, match="4 GB needed, 1.0 GB free"):
         bootstrap.set_up()
     assert not (tmp_path / "venv").exists()
