@@ -12,7 +12,7 @@ COUNTS = {
     "perceptron": 784 * 128 + 128 + 128 * 10 + 10,
     "beginner_cnn": (9 * 32 + 32) + (9 * 32 * 64 + 64) + (1600 * 64 + 64) + (64 * 10 + 10),
     "deeper_beginner_cnn": (9 * 32 + 32) + (9 * 32 * 64 + 64) + (9 * 64 * 64 + 64) + (576 * 64 + 64) + (64 * 10 + 10),
-    "fast_cnn": 25 * 8 + 9 * 8 * 24 + 9 * 24 * 64 + 4 * (8 + 24 + 64) + (1024 * 10 + 10),
+    "fast_cnn": 49 * 16 + 9 * 16 * 32 + 9 * 32 * 64 + 4 * (16 + 32 + 64) + (1024 * 10 + 10),
 }
 SOFTMAX = ["perceptron", "beginner_cnn", "deeper_beginner_cnn"]
 
@@ -31,6 +31,21 @@ def test_parameter_count_is_exact_and_stands_in_the_docstring(name):
     model = build(name)
     assert model.count_params() == COUNTS[name]
     assert f"{COUNTS[name]:,}" in re.sub(r"\s+", " ", getattr(vision, name).__doc__)
+
+
+def multiplications(model):
+    """For one image, forward: every weight of a layer is used once for each place of its output."""
+    return sum(
+        int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:-1]))
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    )
+
+
+def test_fast_cnn_needs_a_fifth_of_the_multiplications():
+    counts = [multiplications(build(name)) for name in ("fast_cnn", "beginner_cnn")]
+    assert counts == [521_216, 2_528_000]
+    assert all(f"{count:,}" in vision.fast_cnn.__doc__ for count in counts)
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -64,20 +64,21 @@ def deeper_beginner_cnn():
 
 
 def fast_cnn():
-    """The course's own network: strided convolutions with batch normalisation, no pooling; returns **logits**.
+    """The course's own network: three convolutions with batch normalisation, no pooling; returns **logits**.
 
-    Each convolution halves the image (stride 2) instead of computing every place and throwing three of four away, as
-    convolution plus pooling does; so there is a tenth of the arithmetic of `beginner_cnn`. Batch normalisation brings
-    its own shift, so the convolutions need no bias, and it bears the high learning rate that makes few epochs enough.
+    The first kernel is large, 7x7, and jumps three pixels at a time: where the beginner's network computes 26x26 places
+    and lets pooling throw three of four away, this one computes 8x8. With that and narrower layers it needs about a
+    fifth of the multiplications: 521,216 instead of 2,528,000 for one image forward. Batch normalisation brings its own
+    shift, so the convolutions have no bias, and it bears the high learning rate that makes one or two epochs enough.
 
-    Parameters: 200 + 1,728 + 13,824 in the kernels, 4 * (8 + 24 + 64) in the normalisations (half of them moving
-    statistics, not trained), 10,250 in the last layer; 26,386 in all, 26,194 trained.
+    Parameters: 784 + 4,608 + 18,432 in the kernels, 4 * (16 + 32 + 64) = 448 in the normalisations (half of them moving
+    statistics, not trained), 10,250 in the last layer; 34,522 in all, 34,298 trained.
     Output: logits, `(batch, 10)`; train with `from_logits=True`, apply a softmax for probabilities.
     """
     x = images = keras.Input(IMAGE_SHAPE, name="images")
-    for number, (channels, size) in enumerate([(8, 5), (24, 3), (64, 3)], start=1):
-        # (batch, 14, 14, 8), then (batch, 7, 7, 24), then (batch, 4, 4, 64)
-        x = layers.Conv2D(channels, size, strides=2, padding="same", use_bias=False, name=f"conv_{number}")(x)
+    for number, (channels, size, stride) in enumerate([(16, 7, 3), (32, 3, 1), (64, 3, 1)], start=1):
+        # (batch, 8, 8, 16), then (batch, 6, 6, 32), then (batch, 4, 4, 64)
+        x = layers.Conv2D(channels, size, strides=stride, use_bias=False, name=f"conv_{number}")(x)
         # Momentum 0.9, not Keras' 0.99: a run of a few hundred steps is over before 0.99 has forgotten its start.
         x = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(x)
         x = layers.ReLU(name=f"relu_{number}")(x)
