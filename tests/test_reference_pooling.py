@@ -139,6 +139,8 @@ def test_worked_example():
     assert ours.max_pool2d(image, 2).ravel().tolist() == [5, 7, 13, 15]
     assert ours.average_pool2d(image, 2).ravel().tolist() == [2.5, 4.5, 10.5, 12.5]
     assert ours.max_pool2d(image, 2, 1).shape == (1, 3, 3, 1)
+    # each side of the window is held against its own side of the image
+    assert ours.max_pool2d(np.ones((1, 2, 6, 1)), (1, 6)).shape == (1, 2, 1, 1)
     assert ours.max_pool2d(image, 3).shape[1] == convolution.output_size(4, 3, 3)
 
 
