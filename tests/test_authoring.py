@@ -226,7 +226,7 @@ FAULTS = [
         "exactly one cell tagged parameters",
     ),
     ("profiles.use(PROFILE, SEED)", "profiles.name()", "must call profiles.use"),
-    ("import os\n", "import os, re\n", "setup_cell.py"),
+    ("import sys\n", "import sys, re\n", "setup_cell.py"),
     ("# # 2 A small chapter", "# # 2 Simply a chapter", "'Simply'"),
     ("# # 2 A small chapter", "# # 2 It reaches 98.7 % here", "'98.7 %'"),
     ("# # 2 A small chapter", "# # 2 It takes 12 s", "'12 s'"),

@@ -1,0 +1,34 @@
+"""Imports TensorFlow without the lines that it writes while it starts ("Could not find cuda drivers…").
+
+They are written before TensorFlow reads `TF_CPP_MIN_LOG_LEVEL`, straight to the process's standard error, and would
+stand in every notebook. Set `COURSE_SHOW_LOGS=1` to see them, for instance when a GPU is not found.
+"""
+
+import contextlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def standard_error_closed():
+    """Send what compiled code writes to standard error nowhere; Python's own exceptions still arrive."""
+    if os.environ.get("COURSE_SHOW_LOGS"):
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with standard_error_closed():
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()
+tf.get_logger().setLevel("ERROR")  # and its advice on retracing
