@@ -1,0 +1,1287 @@
+# %% [markdown] lang="en"
+# # 5 Optimisers
+#
+# A network with thousands of weights starts with random ones. Which way should each of them move, and how far? The
+# gradient answers the first question, the optimiser the second. Here you write both from scratch, first for single
+# numbers, then for arrays, and race nine optimisers fairly.
+#
+# **At the end you can**
+#
+# - predict for which learning rates gradient descent converges, swings or explodes;
+# - write backpropagation in some 25 lines, and check a gradient against witnesses that do not know your derivation;
+# - measure what a mini-batch costs and what it buys;
+# - write nine optimisers, a few lines each, equal to Keras' step by step;
+# - compare optimisers so that the result means something, and say when there is no winner.
+#
+# **To know before:** layers and losses (chapters 1 and 4). Time and memory, measured, stand below the imports.
+
+# %% [markdown] lang="zh" of="9ce545df"
+# # 5 优化算法
+#
+# 网络有成千上万个权重，一开始都是随机的。每个权重该往哪边动，又该动多远？前一个问题由梯度回答，
+# 后一个问题由优化器（optimiser）回答。这一章两样都从零写起：先写单个数的，再写数组的，最后让九种优化器公平地赛一场。
+#
+# **学完这一章，你能够**
+#
+# - 预言学习率取多大时，梯度下降会收敛、来回摆动或者发散；
+# - 用二十几行代码写出反向传播，并请不知道你推导过程的 “证人” 来检验梯度；
+# - 测出小批量付出了什么，换来了什么；
+# - 写出九种优化器，每种只有几行，每一步都与 Keras 相等；
+# - 做一次有意义的优化器比较，并在分不出胜负时如实说分不出。
+#
+# **预备知识：** 层与损失函数（第 1 章和第 4 章）。实测的时间和内存写在导入语句之后。
+
+# %% tags=["setup"]
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+import sys
+from pathlib import Path
+
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
+course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
+if course is None:
+    raise ModuleNotFoundError(
+        "找不到 course_utils：请上传并解压课程的 ZIP 包 · course_utils not found: upload and unzip the course's ZIP file"
+    )
+sys.path.insert(0, str(course))
+from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
+# %%
+import time
+import types
+
+import ipywidgets
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from IPython.display import display
+from threadpoolctl import threadpool_limits
+
+from course_utils import datasets, exercises, plots, profiles, proofs, results
+from course_utils.profiles import choose
+from course_utils.reference import autodiff, optimizers
+
+# %% tags=["parameters"]
+PROFILE = None
+SEED = 0
+
+# %% tags=["nbval-ignore-output"]
+profiles.use(PROFILE, SEED)
+one_thread = threadpool_limits(1)  # NumPy's matrices here are small: a second thread costs more than it brings
+
+# %% tags=["cost", "nbval-ignore-output"]
+results.cost("05")
+
+# %% [markdown] lang="en"
+# ## The idea: feel the slope, take a step
+#
+# You stand on a hillside in fog. You cannot see the valley, but your feet feel the slope. So you step downhill, feel
+# again, and step again. The slope is the **gradient** $g$ of the loss $L$ at the weights $w$; the size of the step is
+# set by the **learning rate** $\eta$:
+#
+# $$ w \leftarrow w - \eta\, g, \qquad g = \nabla L(w) $$
+#
+# The valley below is twelve times as steep across as it is along. **Before you run:** which of the three learning rates
+# arrives, which is late, and which never arrives?
+#
+# ## How large may the learning rate be?
+#
+# Along a direction of curvature $\lambda$ (the second derivative), one step multiplies the distance to the lowest point by
+# $1 - \eta\lambda$. It shrinks if and only if that factor lies between −1 and 1:
+#
+# $$ w \leftarrow w - \eta\,\lambda\,w = (1 - \eta\lambda)\,w \qquad\Rightarrow\qquad 0 < \eta < \frac{2}{\lambda_{\max}} $$
+#
+# The steepest direction sets the limit; the flattest one decides how long it takes. Their ratio
+# $\kappa = \lambda_{\max} / \lambda_{\min}$ is the **condition number**. With a running kernel, move the slider across
+# the limit, $2/12$. (Without one: the picture above shows three positions of it.)
+
+# %% [markdown] lang="zh" of="ada09df8"
+# ## 想法：探一探坡度，迈一步
+#
+# 你站在大雾中的山坡上，看不见谷底，脚下却能感到坡度。于是朝下坡方向迈一步，再探，再迈。坡度就是损失 $L$ 在权重 $w$ 处的
+# **梯度**（gradient）$g$，步子的大小由**学习率**（learning rate）$\eta$ 决定：
+#
+# $$ w \leftarrow w - \eta\, g, \qquad g = \nabla L(w) $$
+#
+# 下面这条山谷，横着走的陡峭程度是顺着走的 12 倍。**运行之前先猜：** 三个学习率中，哪个能走到，哪个太慢，哪个永远走不到？
+#
+# ## 学习率最大能取多少？
+#
+# 沿着曲率（二阶导数）为 $\lambda$ 的方向，每走一步，离最低点的距离就乘上 $1 - \eta\lambda$。
+# 当且仅当这个因子在 −1 与 1 之间，距离才会缩短：
+#
+# $$ w \leftarrow w - \eta\,\lambda\,w = (1 - \eta\lambda)\,w \qquad\Rightarrow\qquad 0 < \eta < \frac{2}{\lambda_{\max}} $$
+#
+# 最陡的方向定上限，最平的方向决定要走多久。两者之比 $\kappa = \lambda_{\max} / \lambda_{\min}$ 叫**条件数**（condition number）。
+# 内核在运行时，可以拖动滑块，越过上限 $2/12$ 试试。（没有内核也不要紧：上图就是滑块的三个位置。）
+
+# %%
+curvatures = np.array([1.0, 12.0])
+
+
+def valley(point):
+    """The loss ½ (w₁² + 12 w₂²) at points (..., 2)."""
+    return 0.5 * np.sum(curvatures * point**2, axis=-1)
+
+
+def walk(learning_rate, steps=40):
+    """The points that gradient descent visits in the valley: (steps + 1, 2)."""
+    path = [np.array([-2.0, 1.0])]
+    for _ in range(steps):
+        path.append(path[-1] - learning_rate * curvatures * path[-1])  # the valley's gradient is λ w
+    return np.array(path)
+
+
+for name, rate in {"0.9 · 2/λ": 1.8 / 12, "2/λ": 2 / 12, "1.1 · 2/λ": 2.2 / 12}.items():
+    distance = np.linalg.norm(walk(rate, steps=200)[-1])
+    verdict = "shrinks · 缩小" if distance < 1e-6 else "grows · 增大" if distance > 1e6 else "swings · 摆动"
+    print(f"η = {name:10} factors 1 − ηλ · 因子: {1 - rate * curvatures[0]:+.2f}, {1 - rate * curvatures[1]:+.2f}   {verdict}")
+
+# %%
+def draw_path(axis, surface, path, title, lowest=(0, 0), x=(-2.3, 2.3), y=(-1.5, 1.5), color=plots.COLORS[1]):
+    """Contour lines of a loss and a path on it: square = start, star = lowest point."""
+    points = np.stack(np.meshgrid(np.linspace(*x, 120), np.linspace(*y, 120)), axis=-1)  # (120, 120, 2)
+    axis.contour(points[..., 0], points[..., 1], np.log(surface(points) + 0.05), 14, colors="0.75", linewidths=0.8,
+                 linestyles="solid")  # fmt: skip
+    axis.plot(*path.T, "-o", color=color, markersize=2.5, linewidth=1)
+    axis.plot(*path[0], "s", color="k", markersize=6)
+    axis.plot(*lowest, "*", color=plots.COLORS[2], markersize=13)
+    axis.set(xlim=x, ylim=y, title=title, xlabel="$w_1$", ylabel="$w_2$")
+
+
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 3), sharey=True)
+for axis, learning_rate in zip(axes, [0.01, 0.14, 0.17], strict=True):
+    path = walk(learning_rate)
+    draw_path(axis, valley, path, rf"$\eta$ = {learning_rate}, loss {valley(path[0]):.1f} → {valley(path[-1]):.2g}")
+plots.show(
+    figure,
+    alt="Three paths in an oval valley: with a small learning rate the path ends half-way; with a medium one it zigzags "
+    "to the lowest point; with a large one it swings across the valley, ever wider.",
+    alt_zh="椭圆形山谷里的三条路径：学习率小，半路就停了；学习率适中，折线走到最低点；学习率大，在山谷两侧来回跳，越跳越远。",
+)
+
+# %% tags=["nbval-ignore-output"]
+class SliderBox(ipywidgets.VBox):
+    """Without a kernel there is nothing to slide: say so instead of printing the widget's inside."""
+
+    def __repr__(self):
+        return "[滑块，需要运行中的内核 · a slider: it needs a running kernel]"
+
+
+def picture(learning_rate):
+    figure, axis = plt.subplots(figsize=(5.5, 3.2))
+    path = walk(learning_rate)
+    draw_path(axis, valley, path, rf"$\eta$ = {learning_rate:.3f}, limit {2 / 12:.3f}: loss → {valley(path[-1]):.2g}")
+    plots.show(figure, alt="The path for the chosen learning rate.", alt_zh="所选学习率对应的路径。")
+
+
+slider = ipywidgets.FloatLogSlider(value=0.1, min=-2.3, max=-0.72, step=0.02, description="η", continuous_update=False)
+display(SliderBox([slider, ipywidgets.interactive_output(picture, {"learning_rate": slider})]))
+
+# %% [markdown] lang="en"
+# ## Backpropagation from scratch: one number at a time
+#
+# A formula as long as a network is built from tiny steps: add, multiply, tanh. Each step knows its own **local
+# derivative**. The chain rule joins them: along a path from $\theta$ to $J$ the local derivatives are *multiplied*; and if
+# several paths lead there, the products are *added*. Written for one node and those who use it directly, its
+# **children**:
+#
+# $$ \frac{\partial J}{\partial \theta} = \sum_{z\,\in\,\text{children}(\theta)} \frac{\partial J}{\partial z}\;
+#    \frac{\partial z}{\partial \theta}\bigg|_{\text{direct}} $$
+#
+# This is the whole of **backpropagation** ([Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0)):
+# walk from $J$ backwards, and let every number hand its gradient to those it was made from. A number used twice is
+# handed two gradients: hence `+=`. The class below remembers; the function walks.
+#
+# ### A graph with branches
+#
+# $J = \tanh(z_1)\,z_3 + z_1$ with $z_1 = \theta x$ and $z_3 = z_1 x$. Three paths lead from $z_1$ to $J$, one of them
+# straight past the middle: a skip connection, as in a residual network. Work out $\partial J/\partial z_1$ by adding up
+# the three products on the arrows, then look at the number in the box.
+#
+# Never trust a gradient that you derived yourself until witnesses agree who do not know your derivation. We ask three:
+# pencil and paper, `GradientTape`, and **finite differences** (nudge the number, see how far $J$ moves, divide).
+#
+# And a question of speed. If every step doubles a number by adding it to itself, the number of paths doubles too. Would
+# an engine that walks every path ever finish? Ours visits every *number* once, because it adds up before it hands on.
+
+# %% [markdown] lang="zh" of="ff311b9f"
+# ## 从零写反向传播：先写单个数的
+#
+# 一个网络的公式再长，也是由加、乘、tanh 这样的小步拼成的。每一步只知道自己的**局部导数**（local derivative），
+# 链式法则把它们接起来：从 $\theta$ 到 $J$ 的一条路径上，局部导数*相乘*；有几条路径，就把几个乘积*相加*。
+# 换成一个节点和直接用到它的节点（它的**子节点**，children）来写：
+#
+# $$ \frac{\partial J}{\partial \theta} = \sum_{z\,\in\,\text{children}(\theta)} \frac{\partial J}{\partial z}\;
+#    \frac{\partial z}{\partial \theta}\bigg|_{\text{直接}} $$
+#
+# **反向传播**（backpropagation，[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）就是这一个式子：
+# 从 $J$ 往回走，每个数把自己收到的梯度交给造出它的那些数。一个数被用了两次，就收到两份梯度，所以代码里是 `+=`。
+# 下面的类负责记住来历，函数负责往回走。
+#
+# ### 一个有分支的计算图
+#
+# $J = \tanh(z_1)\,z_3 + z_1$，其中 $z_1 = \theta x$，$z_3 = z_1 x$。从 $z_1$ 到 $J$ 有三条路径，其中一条绕过中间直达终点：
+# 这就是残差网络里的跳跃连接（skip connection）。先把三条路径上各箭头的乘积加起来，算出 $\partial J/\partial z_1$，再看框里的数。
+#
+# 自己推出来的梯度先别信，要等不知道推导过程的证人都点头。这里请三位：纸笔、`GradientTape` 和**有限差分**（finite differences：
+# 把数拨动一点点，看 $J$ 变了多少，再相除）。
+#
+# 还有一个速度问题。如果每一步都把数与它自己相加，路径的条数每步翻一番。逐条走路径的引擎走得完吗？
+# 我们的引擎先汇总再往下交，每个*数*只经过一次。
+
+# %%
+class Scalar:
+    """A number that remembers its parents: pairs (number it was made from, local derivative)."""
+
+    def __init__(self, value, parents=()):
+        self.value, self.parents, self.gradient = value, parents, 0.0
+
+    def __add__(self, other):
+        return Scalar(self.value + other.value, [(self, 1.0), (other, 1.0)])
+
+    def __mul__(self, other):
+        return Scalar(self.value * other.value, [(self, other.value), (other, self.value)])
+
+    def tanh(self):
+        result = np.tanh(self.value)
+        return Scalar(result, [(self, 1 - result**2)])
+
+
+print("2 · 3 + 2 =", (Scalar(2.0) * Scalar(3.0) + Scalar(2.0)).value)
+
+# %%
+def in_order(result):
+    """All numbers behind `result`, each after its parents."""
+    order = []
+
+    def visit(node):
+        if node not in order:
+            for parent, _ in node.parents:
+                visit(parent)
+            order.append(node)
+
+    visit(result)
+    return order
+
+
+def backward(result):
+    """Fill in d result / d number for every number behind `result`."""
+    for node in in_order(result):
+        node.gradient = 0.0
+    result.gradient = 1.0
+    for node in reversed(in_order(result)):  # a number is complete before it hands anything on
+        for parent, local_derivative in node.parents:
+            parent.gradient += node.gradient * local_derivative
+
+# %%
+theta, x = Scalar(0.5), Scalar(2.0)
+z1 = theta * x
+z2, z3 = z1.tanh(), z1 * x
+product = z2 * z3
+J = product + z1
+backward(J)
+
+places = {theta: (r"$\theta$", 0, 1), x: ("$x$", 0, -1), z1: ("$z_1$", 1.3, 0.6), z2: ("$z_2$", 2.6, 1),
+          z3: ("$z_3$", 2.6, -0.6), product: ("$z_2 z_3$", 3.9, 0), J: ("$J$", 5.2, 0.6)}  # fmt: skip
+figure, axis = plt.subplots(figsize=(9.5, 4))
+for node, (name, *end) in places.items():
+    axis.text(*end, f"{name} = {node.value:.3g}\n∂J/∂{name} = {node.gradient:.3g}", ha="center", va="center", zorder=3,
+              bbox={"boxstyle": "round", "fc": "w", "ec": plots.COLORS[0]})  # fmt: skip
+    for parent, local in node.parents:
+        start, white = np.array(places[parent][1:]), {"fc": "w", "ec": "none", "pad": 1}
+        axis.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.5", "shrinkA": 34, "shrinkB": 36})
+        axis.text(*(0.45 * start + 0.55 * np.array(end)), f"{local:.3g}", color=plots.COLORS[1], ha="center", bbox=white)
+axis.set(xlim=(-0.6, 5.8), ylim=(-1.5, 1.5), title="values, gradients (boxes) and local derivatives (arrows)")
+axis.axis("off")
+plots.show(
+    figure,
+    alt="A graph from theta and x to J: a value and a gradient in each box, a local derivative on each arrow; z1 has three.",
+    alt_zh="从 θ 和 x 到 J 的计算图：每个框里是数值和梯度，每个箭头上是局部导数；z1 发出三个箭头，其中一个直达 J。",
+)
+
+# %%
+def by_numpy(theta_and_x):
+    z1 = theta_and_x[0] * theta_and_x[1]
+    return np.tanh(z1) * (z1 * theta_and_x[1]) + z1
+
+
+by_hand = (1 - np.tanh(1.0) ** 2) * 2.0 + np.tanh(1.0) * 2.0 + 1.0  # ∂J/∂z1: one summand for each path
+point = tf.Variable([0.5, 2.0], dtype="float64")
+with tf.GradientTape() as tape:
+    first = point[0] * point[1]
+    loss = tf.tanh(first) * (first * point[1]) + first
+proofs.equal({
+    "engine": [theta.gradient, x.gradient],
+    "by hand": [by_hand * 2.0, by_hand * 0.5 + np.tanh(1.0)],
+    "GradientTape": tape.gradient(loss, point),
+    "finite differences": proofs.finite_differences(by_numpy, [0.5, 2.0]),
+})
+
+doubled = start = Scalar(1.0)
+for _ in range(50):
+    doubled = doubled + doubled
+backward(doubled)
+print(f"{len(in_order(doubled))} numbers visited · 访问的数    {start.gradient:,.0f} paths · 路径")
+
+# %% [markdown] lang="en"
+# ## The same, for arrays
+#
+# One Python object for each number is slow. The course's `autodiff.Tensor` is the same engine with arrays inside: every
+# operation stands beside its rule, and you have now written three of the rules. One thing is new, **broadcasting**: a bias
+# $b$ of shape (2,) is added to *every* row of a batch. It is used once for each row, so by the sum over children its
+# gradient is the sum over the rows.
+#
+# $$ y_{n,j} = \sum_i x_{n,i}\, w_{i,j} + b_j \qquad\Rightarrow\qquad
+#    \frac{\partial J}{\partial b_j} = \sum_n \frac{\partial J}{\partial y_{n,j}} $$
+#
+# The scalar engine needs no new rule for that. Does the array engine agree with it?
+#
+# ## A network on real digits
+#
+# 784 pixels → 32 ReLU units → 10 classes, cross entropy: a small perceptron, so that hundreds of trainings fit into this
+# chapter. The digits are split in three, and each part has one job: *training* digits give gradients, *validation*
+# digits choose learning rates, *test* digits give the numbers that are reported.
+
+# %% [markdown] lang="zh" of="f668afd8"
+# ## 换成数组
+#
+# 每个数都建一个 Python 对象太慢。课程的 `autodiff.Tensor` 是同一个引擎，只是里面装的是数组；每种运算旁边就是它的求导规则，
+# 其中三条你刚刚写过。只有一件事是新的：**广播**（broadcasting）。形状为 (2,) 的偏置 $b$ 要加到批量的*每一行*上，
+# 每行用它一次，所以按 “对子节点求和”，它的梯度就是各行梯度之和：
+#
+# $$ y_{n,j} = \sum_i x_{n,i}\, w_{i,j} + b_j \qquad\Rightarrow\qquad
+#    \frac{\partial J}{\partial b_j} = \sum_n \frac{\partial J}{\partial y_{n,j}} $$
+#
+# 标量引擎不需要任何新规则就能算对。数组引擎的结果与它相同吗？
+#
+# ## 用真实数字训练一个网络
+#
+# 784 个像素 → 32 个 ReLU 单元 → 10 类，用交叉熵：一个小感知机，这样本章才装得下上百次训练。
+# 数据分成三份，各司其职：*训练*集用来求梯度，*验证*集用来挑学习率，*测试*集只用来报告结果。
+
+# %%
+random = np.random.default_rng(0)
+rows, kernel, bias = random.normal(size=(3, 4)), random.normal(size=(4, 2)), random.normal(size=2)
+
+scalar_bias = [Scalar(value) for value in bias]
+total = Scalar(0.0)
+for row, column in np.ndindex(3, 2):
+    output = scalar_bias[column]  # the same object in every row
+    for feature in range(4):
+        output = output + Scalar(rows[row, feature]) * Scalar(kernel[feature, column])
+    total = total + output.tanh()
+backward(total)
+
+bias_tensor, bias_variable = autodiff.Tensor(bias), tf.Variable(bias)
+(autodiff.Tensor(rows) @ kernel + bias_tensor).tanh().sum().backward()
+with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(tf.tanh(rows @ kernel + bias_variable))
+proofs.equal({
+    "scalars": [entry.gradient for entry in scalar_bias],
+    "Tensor": bias_tensor.gradient,
+    "GradientTape": tape.gradient(loss, bias_variable),
+})
+
+# %%
+digits = datasets.mnist()
+count, tested = choose(smoke=640, laptop=3_200, full=48_000), choose(smoke=2_000, laptop=10_000, full=10_000)
+
+
+def as_rows(images):
+    return (images.reshape(len(images), 784) / 255).astype("float32")
+
+
+x_train, y_train = as_rows(digits.x_train[:count]), digits.y_train[:count].astype(int)
+x_validation, y_validation = as_rows(digits.x_train[50_000:52_000]), digits.y_train[50_000:52_000].astype(int)
+x_test, y_test = as_rows(digits.x_test[:tested]), digits.y_test[:tested].astype(int)
+
+
+def new_network(seed, dtype="float32"):
+    """[kernel (784, 32), bias (32,), kernel (32, 10), bias (10,)], kernels by He's rule."""
+    random = np.random.default_rng(seed)
+    kernels = [random.normal(size=shape) * np.sqrt(2 / shape[0]) for shape in [(784, 32), (32, 10)]]
+    return [array.astype(dtype) for array in (kernels[0], np.zeros(32), kernels[1], np.zeros(10))]
+
+
+print("parameters · 参数:", sum(array.size for array in new_network(0)))
+
+# %%
+def loss_and_gradients(parameters, images, labels):
+    """Mean cross entropy of images (batch, 784), and its gradient for each parameter."""
+    tensors = [autodiff.Tensor(array) for array in parameters]
+    hidden = (autodiff.Tensor(images, needs_gradient=False) @ tensors[0] + tensors[1]).relu()  # (batch, 32)
+    loss = autodiff.cross_entropy(hidden @ tensors[2] + tensors[3], labels)  # of (batch, 10)
+    loss.backward()
+    return float(loss.data), [tensor.gradient for tensor in tensors]
+
+
+def logits_of(parameters, images):
+    hidden = np.maximum(images @ parameters[0] + parameters[1], 0)  # (count, 32)
+    return hidden @ parameters[2] + parameters[3]  # (count, 10)
+
+
+def loss_of(parameters, images, labels):
+    logits = logits_of(parameters, images).astype("float64")
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]))
+
+
+print(f"loss of guessing · 瞎猜的损失: ln 10 = {np.log(10):.4f}")
+
+# %% [markdown] lang="en"
+# ### The gradient check
+#
+# The whole network, eight digits, in float64. `GradientTape` must agree for all parameters. Finite differences need two
+# losses for *each* number: fine for the 320 weights of the second kernel, tedious for all. A cheaper witness covers
+# everything at once: nudge *all* parameters along one random direction $d$; the loss must change at the rate
+# $g \cdot d$.
+#
+# That count is the reason for going backwards: however many parameters there are, one backward pass costs a small
+# multiple of a forward pass ([Baydin et al., arXiv:1502.05767](https://arxiv.org/abs/1502.05767)).
+#
+# ### Training
+#
+# One function trains for the rest of the chapter: shuffle, cut into batches, gradient, update. Only the optimiser, the
+# seed and the batch size change.
+
+# %% [markdown] lang="zh" of="2e2698c5"
+# ### 梯度检验
+#
+# 用完整的网络、八个数字、float64。`GradientTape` 必须在所有参数上都一致。有限差分对*每个*数都要算两次损失：
+# 第二个权重矩阵只有 320 个数，没有问题；全部都算就太久了。有个便宜的证人可以一次管住全部：让*所有*参数沿一个随机方向 $d$ 动一点点，
+# 损失的变化率必须等于 $g \cdot d$。
+#
+# 这笔账正是要 “反着走” 的理由：不论参数有多少，一次反向传播的代价只是前向的几倍
+# （[Baydin 等，arXiv:1502.05767](https://arxiv.org/abs/1502.05767)）。
+#
+# ### 训练
+#
+# 本章余下部分都用这一个训练函数：打乱次序，切成小批，求梯度，更新。变的只有优化器、随机种子和批量大小。
+
+# %%
+parameters, images, labels = new_network(0, "float64"), as_rows(digits.x_train[:8]).astype("float64"), digits.y_train[:8].astype(int)
+gradients = loss_and_gradients(parameters, images, labels)[1]
+
+variables = [tf.Variable(array) for array in parameters]
+with tf.GradientTape() as tape:
+    hidden = tf.nn.relu(images @ variables[0] + variables[1])
+    scores = hidden @ variables[2] + variables[3]
+    loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, scores, from_logits=True))
+flat = np.concatenate([gradient.ravel() for gradient in gradients])
+proofs.equal({"Tensor": flat, "GradientTape": np.concatenate([np.ravel(part) for part in tape.gradient(loss, variables)])})
+proofs.equal({
+    "second kernel": gradients[2],
+    "finite differences": proofs.finite_differences(
+        lambda kernel: loss_of([*parameters[:2], kernel, parameters[3]], images, labels), parameters[2]),
+})
+direction = [np.random.default_rng(1).normal(size=array.shape) for array in parameters]
+proofs.equal({
+    "g · d": sum(np.sum(gradient * part) for gradient, part in zip(gradients, direction, strict=True)),
+    "along d": proofs.finite_differences(
+        lambda t: loss_of([p + t * d for p, d in zip(parameters, direction, strict=True)], images, labels), 0.0, 1e-6),
+})
+
+# %% tags=["nbval-ignore-output"]
+def train(optimizer, seed, passes, batch_size=64, watch=None):
+    """Train a new network on the training digits and return its parameters."""
+    random, parameters = np.random.default_rng(seed), new_network(seed)
+    with np.errstate(over="ignore", invalid="ignore"):  # too large a learning rate may explode: that is a result
+        for _ in range(passes):
+            order = random.permutation(count)
+            for start in range(0, count, batch_size):
+                chosen = order[start : start + batch_size]
+                gradients = loss_and_gradients(parameters, x_train[chosen], y_train[chosen])[1]
+                parameters = optimizer.update(parameters, gradients)
+                if watch is not None:
+                    watch(parameters, len(chosen))
+    return parameters
+
+
+def accuracy(parameters, images, labels):
+    return float(np.mean(logits_of(parameters, images).argmax(axis=1) == labels))
+
+
+trained = train(optimizers.GradientDescent(0.1), SEED, passes=choose(smoke=2, laptop=6, full=10))
+band = choose(smoke=(0.3, 1), laptop=(0.5, 1), full=(0.5, 1))
+results.record("tensor_network.test_accuracy", accuracy(trained, x_test, y_test), band=band)
+
+# %% [markdown] lang="en"
+# ## Batch, stochastic, mini-batch
+#
+# The loss is a mean over all $N$ training digits, and so is its gradient. Must we look at all of them before every step?
+#
+# $$ g = \frac{1}{N} \sum_{n=1}^{N} \nabla L_n(w) \qquad\qquad
+#    g_B = \frac{1}{B} \sum_{n \in \text{a random batch}} \nabla L_n(w), \qquad \mathbb{E}[g_B] = g $$
+#
+# **Batch** gradient descent uses all: $B = N$. **Stochastic** gradient descent uses one: $B = 1$
+# ([Robbins and Monro 1951](https://doi.org/10.1214/aoms/1177729586) proved that noisy steps can converge). A
+# **mini-batch** lies between. Two facts to check: cut the digits into equal batches, and the mean of the batch gradients is
+# *exactly* $g$; and the error of a single $g_B$ falls like $1/\sqrt{B}$, so four times the work halves the noise.
+#
+# Now train, all three from the same weights, each with the best learning rate of 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 1 (by
+# training loss). The larger the batch, the more passes it is given, so that all run for about as long. **Predict:** who is
+# lowest after the same number of *examples*? After the same *time*?
+
+# %% [markdown] lang="zh" of="ec726a1c"
+# ## 批量、随机、小批量
+#
+# 损失是全部 $N$ 个训练样本的平均，梯度也是。难道每走一步都要把所有样本看一遍？
+#
+# $$ g = \frac{1}{N} \sum_{n=1}^{N} \nabla L_n(w) \qquad\qquad
+#    g_B = \frac{1}{B} \sum_{n \in \text{随机的一批}} \nabla L_n(w), \qquad \mathbb{E}[g_B] = g $$
+#
+# **批量**（batch）梯度下降用全部样本：$B = N$。**随机**（stochastic）梯度下降只用一个：$B = 1$
+# （[Robbins 与 Monro，1951](https://doi.org/10.1214/aoms/1177729586) 证明了带噪声的步子也能收敛）。**小批量**（mini-batch）介于两者之间。
+# 有两件事可以检验：把样本等分成若干批，各批梯度的平均*恰好*等于 $g$；单独一个 $g_B$ 的误差按 $1/\sqrt{B}$ 下降，
+# 也就是说，计算量变成四倍，噪声才减半。
+#
+# 现在来训练：三者从同样的权重出发，学习率各取 0.003、0.01、0.03、0.1、0.3、0.5、1 中（按训练损失）最好的一个。
+# 批量越大，给的遍数越多，好让三者花的时间差不多。**先猜：** 看过同样多的*样本*之后，谁的损失最低？花同样多的*时间*呢？
+
+# %% tags=["nbval-ignore-output"]
+parameters = new_network(0, "float64")
+images, labels = as_rows(digits.x_train[:512]).astype("float64"), digits.y_train[:512].astype(int)
+
+
+def flat_gradient(chosen):
+    return np.concatenate([part.ravel() for part in loss_and_gradients(parameters, images[chosen], labels[chosen])[1]])
+
+
+whole = flat_gradient(np.arange(512))
+proofs.equal({"mean of 16 batches of 32": np.mean([flat_gradient(part) for part in np.split(np.arange(512), 16)], axis=0),
+              "all 512": whole}, tolerance=1e-12)  # fmt: skip
+
+random, sizes = np.random.default_rng(SEED), np.array([1, 2, 4, 8, 16, 32, 64])
+noise = []
+for size in sizes:
+    draws = [flat_gradient(random.choice(512, size)) - whole for _ in range(60)]
+    noise.append(np.sqrt(np.mean(np.sum(np.square(draws), axis=1)) / np.sum(whole**2)))
+slope = np.polyfit(np.log(sizes), np.log(noise), 1)[0]
+band = choose(smoke=(-0.6, -0.4), laptop=(-0.6, -0.4), full=(-0.6, -0.4))
+results.record("gradient_noise.slope", slope, band=band)
+
+# %% tags=["nbval-ignore-output"]
+def curve(batch_size, learning_rate, passes):
+    """Train; from time to time note (examples seen, seconds, loss of a fixed 500 digits); noting is not timed."""
+    rows, seen, seconds, since = [], 0, 0.0, time.perf_counter()
+
+    def watch(parameters, examples):
+        nonlocal seen, seconds, since
+        seen += examples
+        if seen % max(count // 16, 1) < examples:
+            seconds += time.perf_counter() - since
+            rows.append((seen, seconds, loss_of(parameters, x_train[:500], y_train[:500])))
+            since = time.perf_counter()
+
+    train(optimizers.GradientDescent(learning_rate), SEED, passes, batch_size, watch)
+    return np.array(rows)
+
+
+ways = {"batch": (count, 0.5, choose(smoke=20, laptop=60, full=60)), "mini_batch": (32, 0.1, choose(smoke=6, laptop=12, full=12)),
+        "stochastic": (1, 0.01, 2)}  # batch size, learning rate, passes  # fmt: skip
+curves = {name: curve(*way) for name, way in ways.items()}
+bands = choose(smoke=[(0, 3), (0, 3), (0, 3)], laptop=[(0, 3), (0, 3), (0, 3)], full=[(0, 3), (0, 3), (0, 3)])
+for (name, rows), band in zip(curves.items(), bands, strict=True):
+    after_two_passes = rows[rows[:, 0] <= 2 * count][-1]
+    results.record(f"{name}.training_loss", after_two_passes[2], band=band)
+    results.record(f"{name}.seconds", after_two_passes[1], unit="s", digits=2)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.5))
+axes[0].loglog(sizes, noise, "o-", color=plots.COLORS[3], label="measured")
+axes[0].loglog(sizes, noise[0] / np.sqrt(sizes), ":", color="0.4", label=r"$\propto 1/\sqrt{B}$")
+axes[0].set(xlabel="batch size B (examples)", ylabel=r"$\|g_B - g\| \,/\, \|g\|$", title="Noise of one batch's gradient")
+for (name, rows), color, line, marker in zip(curves.items(), plots.COLORS, plots.LINES, plots.MARKERS, strict=False):
+    for axis, across in [(axes[1], rows[:, 0] / 1000), (axes[2], rows[:, 1])]:
+        axis.plot(across, rows[:, 2], linestyle=line, marker=marker, markersize=3, color=color, label=name.replace("_", "-"))
+axes[1].set(xlabel="training examples seen (thousands)", xlim=(0, 2 * count / 1000), title="Loss against examples")
+axes[2].set(xlabel="time (s)", xscale="log", title="Loss against time")
+for axis in axes[1:]:
+    axis.set(ylabel="training loss", yscale="log")
+axes[0].legend()
+axes[2].legend()
+plots.show(
+    figure,
+    alt="Three panels: the noise of a batch's gradient falls along a straight line of slope minus one half; the training "
+    "loss against examples seen and against time for batch, mini-batch and stochastic gradient descent.",
+    alt_zh="三幅图：单批梯度的噪声沿斜率为负二分之一的直线下降；批量、小批量、随机梯度下降的训练损失，分别对样本数和时间作图。",
+)
+
+# %% [markdown] lang="en"
+# Counted in examples, small batches learn most: they step most often. Counted in time, single examples lose much of that,
+# because each step pays for a whole round of Python and memory traffic; and full batches are steady, and late. The
+# mini-batch is a compromise with the *machine*, and on a GPU, which multiplies large matrices at little extra cost, the
+# best size is larger than here.
+#
+# ## Momentum: remember where you were going
+#
+# In a long valley, gradient descent zigzags across and creeps along. **Momentum** ([Polyak 1964](https://doi.org/10.1016/0041-5553%2864%2990137-5))
+# keeps a velocity $v$: what changes sign cancels, what agrees adds up, to $1/(1-\mu)$ times the step. **Nesterov** (1983) takes
+# the gradient a little ahead, where momentum is about to carry us; in the form that Keras uses:
+#
+# $$ v \leftarrow \mu v - \eta g, \qquad w \leftarrow w + v \quad\text{(momentum)}, \qquad
+#    w \leftarrow w + \mu v - \eta g \quad\text{(Nesterov)} $$
+#
+# Theory promises: with the best settings, gradient descent needs a number of steps that grows like the condition number
+# $\kappa$, these two like $\sqrt{\kappa}$. Count.
+
+# %% [markdown] lang="zh" of="21173c76"
+# 按样本数算，批越小学得越多，因为更新得最勤。按时间算，逐个样本的优势就打了折扣：每走一步都要付一整套 Python 调用和内存搬运的代价；
+# 全批量走得稳，却到得晚。小批量其实是与*机器*的妥协：GPU 做大矩阵乘法几乎不多花时间，所以最合适的批量比这里更大。
+#
+# ## 动量：记住刚才往哪走
+#
+# 在狭长的山谷里，梯度下降横向来回折，纵向慢慢挪。**动量**（momentum，[Polyak，1964](https://doi.org/10.1016/0041-5553%2864%2990137-5)）
+# 记着一个速度 $v$：方向总变的分量互相抵消，方向一致的分量累积起来，最多放大到 $1/(1-\mu)$ 倍。**Nesterov**（1983）则先往前看一点，
+# 在动量将要带我们去的地方取梯度。Keras 采用的形式是：
+#
+# $$ v \leftarrow \mu v - \eta g, \qquad w \leftarrow w + v \quad\text{（动量）}, \qquad
+#    w \leftarrow w + \mu v - \eta g \quad\text{（Nesterov）} $$
+#
+# 理论上，各取最佳参数时，梯度下降所需的步数与条件数 $\kappa$ 成正比，后两者与 $\sqrt{\kappa}$ 成正比。数一数就知道。
+
+# %%
+def steps_needed(optimizer, condition):
+    """Updates until the distance to the lowest point has fallen from √2 below 0.001."""
+    point, number = np.ones(2), 0
+    while np.linalg.norm(point) > 1e-3:
+        point = optimizer.update([point], [np.array([1.0, condition]) * point])[0]
+        number += 1
+    return number
+
+
+print("    κ   gradient descent   momentum   Nesterov   (steps · 步)")
+for condition in (10, 100, 1_000):
+    root = np.sqrt(condition)
+    print(f"{condition:5,} {steps_needed(optimizers.GradientDescent(2 / (1 + condition)), condition):18,}"
+          f" {steps_needed(optimizers.Momentum(4 / (1 + root) ** 2, ((root - 1) / (root + 1)) ** 2), condition):10,}"
+          f" {steps_needed(optimizers.Nesterov(1 / condition, (root - 1) / (root + 1)), condition):10,}")
+
+# %% [markdown] lang="en"
+# ## A step of its own for every weight
+#
+# One learning rate for all weights is a poor fit when some gradients are large and others tiny. The next methods divide
+# each weight's gradient by its own usual size. All operations are element by element; $t$ counts updates from 1.
+#
+# - **Adagrad** ([Duchi, Hazan and Singer 2011](https://jmlr.org/papers/v12/duchi11a.html)) adds up all squares:
+#   $a \leftarrow a + g^2$, $\;w \leftarrow w - \eta\, g / \sqrt{a + \epsilon}$. Steps can only shrink.
+# - **RMSprop** (Tieleman and Hinton, lecture of 2012) forgets: $s \leftarrow \rho s + (1-\rho) g^2$,
+#   $\;w \leftarrow w - \eta\, g/\sqrt{s+\epsilon}$.
+# - **Adam** ([Kingma and Ba, arXiv:1412.6980](https://arxiv.org/abs/1412.6980)) averages the gradient too. Both averages
+#   start from 0 and are therefore too small at first; the last formula corrects this:
+#   $m \leftarrow \beta_1 m + (1-\beta_1) g$, $\;v \leftarrow \beta_2 v + (1-\beta_2) g^2$,
+#   $\;w \leftarrow w - \eta\, \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t}\, \frac{m}{\sqrt{v} + \epsilon}$.
+#
+# Mind where $\epsilon$ stands: inside the root or outside. The next cells are these formulas in NumPy, one line a formula.
+#
+# Three newer ones:
+#
+# - **AdamW** ([Loshchilov and Hutter, arXiv:1711.05101](https://arxiv.org/abs/1711.05101)): **weight decay** apart from the
+#   gradient: first $w \leftarrow w - \eta \lambda w$, then Adam's step. Put into the loss as an L2 term instead, the decay would
+#   be divided by $\sqrt{v}$ like everything else.
+# - **Lion** ([Chen et al., arXiv:2302.06675](https://arxiv.org/abs/2302.06675)), found by program search, keeps only signs:
+#   $w \leftarrow w - \eta\, \mathrm{sign}(\beta_1 m + (1-\beta_1) g)$, then $m \leftarrow \beta_2 m + (1-\beta_2) g$.
+# - **Muon** ([Jordan 2024](https://kellerjordan.github.io/posts/muon/)) treats a weight matrix as a *matrix*: it pushes all
+#   singular values of the momentum towards 1, so that no direction dominates. Five rounds of
+#   $X \leftarrow aX + (bA + cA^2)X$ with $A = XX^\top$ do that by products alone. Vectors and the output layer stay with AdamW.
+#
+# ### Twenty steps on real digits: NumPy = reference = Keras
+#
+# Each of the nine walks 20 steps on the digit network (float64, mini-batches of 32), three times: by the lines above, by
+# `course_utils.reference.optimizers`, by Keras. Each walker takes its gradients at *its own* weights, so a difference would
+# grow. Weight decay and $\epsilon$ are set larger than usual: with the defaults a forgotten one would hide below the
+# tolerance. All 25,450 parameters are compared at every step.
+#
+# An equality that cannot fail proves nothing. So leave out one part at a time: does the comparison notice?
+
+# %% [markdown] lang="zh" of="07d6edf1"
+# ## 每个权重都有自己的步长
+#
+# 有的梯度大，有的梯度极小，所有权重共用一个学习率就不合身了。下面几种方法把每个权重的梯度除以它自己平常的大小。
+# 所有运算都逐元素进行，$t$ 是更新的次数，从 1 数起。
+#
+# - **Adagrad**（[Duchi、Hazan 与 Singer，2011](https://jmlr.org/papers/v12/duchi11a.html)）把历次平方全部累加：
+#   $a \leftarrow a + g^2$，$\;w \leftarrow w - \eta\, g / \sqrt{a + \epsilon}$。步长只会越来越小。
+# - **RMSprop**（Tieleman 与 Hinton，2012 年的课堂讲义）会遗忘：$s \leftarrow \rho s + (1-\rho) g^2$，
+#   $\;w \leftarrow w - \eta\, g/\sqrt{s+\epsilon}$。
+# - **Adam**（[Kingma 与 Ba，arXiv:1412.6980](https://arxiv.org/abs/1412.6980)）对梯度本身也取平均。两个平均都从 0 开始，起初偏小，
+#   最后一个式子负责校正：$m \leftarrow \beta_1 m + (1-\beta_1) g$，$\;v \leftarrow \beta_2 v + (1-\beta_2) g^2$，
+#   $\;w \leftarrow w - \eta\, \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t}\, \frac{m}{\sqrt{v} + \epsilon}$。
+#
+# 注意 $\epsilon$ 的位置：在根号里面还是外面。下面两格把这些公式写成 NumPy，一个公式一行。
+#
+# 还有三种较新的：
+#
+# - **AdamW**（[Loshchilov 与 Hutter，arXiv:1711.05101](https://arxiv.org/abs/1711.05101)）：**权重衰减**（weight decay）与梯度分开，
+#   先 $w \leftarrow w - \eta \lambda w$，再走 Adam 的一步。如果写成损失里的 L2 项，衰减也会跟着被 $\sqrt{v}$ 除掉。
+# - **Lion**（[Chen 等，arXiv:2302.06675](https://arxiv.org/abs/2302.06675)）由程序搜索得到，只保留符号：
+#   $w \leftarrow w - \eta\, \mathrm{sign}(\beta_1 m + (1-\beta_1) g)$，然后 $m \leftarrow \beta_2 m + (1-\beta_2) g$。
+# - **Muon**（[Jordan，2024](https://kellerjordan.github.io/posts/muon/)）把权重矩阵当*矩阵*看待：让动量的所有奇异值都靠近 1，
+#   不让少数方向独大。办法只用矩阵乘法：令 $A = XX^\top$，把 $X \leftarrow aX + (bA + cA^2)X$ 做五轮。向量和输出层仍用 AdamW。
+#
+# ### 在真实数字上走二十步：NumPy = 参考实现 = Keras
+#
+# 九种优化器各在数字网络上走 20 步（float64，每批 32 个），每种走三遍：用上面那几行，用 `course_utils.reference.optimizers`，用 Keras。
+# 每一遍都在*自己的*权重处求梯度，所以只要有差别就会越滚越大。权重衰减和 $\epsilon$ 特意取得比平常大：
+# 若用默认值，漏掉一项也会藏在容许误差以下。每一步都比较全部 25,450 个参数。
+#
+# 永远不会失败的等式什么也证明不了。所以每次去掉一个部分，看这个比较能不能发现。
+
+# %%
+def gradient_descent(weight, gradient, memory, number, rate):
+    return weight - rate * gradient
+
+
+def momentum(weight, gradient, memory, number, rate, mu=0.9):
+    memory.velocity = mu * memory.velocity - rate * gradient
+    return weight + memory.velocity
+
+
+def nesterov(weight, gradient, memory, number, rate, mu=0.9):
+    memory.velocity = mu * memory.velocity - rate * gradient
+    return weight + mu * memory.velocity - rate * gradient
+
+
+def adagrad(weight, gradient, memory, number, rate, epsilon=1e-4):
+    memory.squares = memory.squares + gradient**2  # starts from 0.1, as in Keras
+    return weight - rate * gradient / np.sqrt(memory.squares + epsilon)
+
+
+def rmsprop(weight, gradient, memory, number, rate, rho=0.9, epsilon=1e-4):
+    memory.velocity = rho * memory.velocity + (1 - rho) * gradient**2
+    return weight - rate * gradient / np.sqrt(memory.velocity + epsilon)
+
+# %%
+def adam(weight, gradient, memory, number, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-4):
+    memory.mean = beta_1 * memory.mean + (1 - beta_1) * gradient
+    memory.velocity = beta_2 * memory.velocity + (1 - beta_2) * gradient**2
+    correction = np.sqrt(1 - beta_2**number) / (1 - beta_1**number)
+    return weight - rate * correction * memory.mean / (np.sqrt(memory.velocity) + epsilon)
+
+
+def adamw(weight, gradient, memory, number, rate, decay=0.1):
+    return adam(weight - rate * decay * weight, gradient, memory, number, rate)
+
+
+def lion(weight, gradient, memory, number, rate, beta_1=0.9, beta_2=0.99):
+    direction = np.sign(beta_1 * memory.mean + (1 - beta_1) * gradient)
+    memory.mean = beta_2 * memory.mean + (1 - beta_2) * gradient
+    return weight - rate * direction
+
+
+def muon(weight, gradient, memory, number, rate, mu=0.95, decay=0.1):
+    if weight.shape != (784, 32):  # only the hidden kernel; orthogonalize is the reference's
+        return adamw(weight, gradient, memory, number, rate)
+    memory.velocity = mu * memory.velocity + gradient
+    direction = optimizers.orthogonalize(gradient + mu * memory.velocity)
+    return weight - rate * decay * weight - rate * 0.2 * np.sqrt(784) * direction
+
+# %%
+keras.config.set_floatx("float64")  # else Keras keeps its learning rate in float32
+DECAY, EPSILON = {"weight_decay": 0.1}, {"epsilon": 1e-4}
+BOTH, MUON = DECAY | EPSILON, {"adam_weight_decay": 0.1}
+contestants = {  # name: lines above, reference, Keras
+    "SGD": (gradient_descent, optimizers.GradientDescent(0.01), keras.optimizers.SGD(0.01)),
+    "Momentum": (momentum, optimizers.Momentum(0.01), keras.optimizers.SGD(0.01, momentum=0.9)),
+    "Nesterov": (nesterov, optimizers.Nesterov(0.01), keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True)),
+    "Adagrad": (adagrad, optimizers.Adagrad(0.01, **EPSILON), keras.optimizers.Adagrad(0.01, **EPSILON)),
+    "RMSprop": (rmsprop, optimizers.RMSprop(0.01, **EPSILON), keras.optimizers.RMSprop(0.01, **EPSILON)),
+    "Adam": (adam, optimizers.Adam(0.01, **EPSILON), keras.optimizers.Adam(0.01, **EPSILON)),
+    "AdamW": (adamw, optimizers.AdamW(0.01, **BOTH), keras.optimizers.AdamW(0.01, **BOTH)),
+    "Lion": (lion, optimizers.Lion(0.01), keras.optimizers.Lion(0.01)),
+    "Muon": (muon, optimizers.Muon(0.01, exclude=(2,), **BOTH, **MUON),
+             keras.optimizers.Muon(0.01, exclude_layers=["output"], **BOTH, **MUON)),
+}  # fmt: skip
+
+
+def by_numpy_rule(rule, start_squares=0.1):
+    """A function (parameters, gradients, number) -> parameters that keeps one memory for each parameter."""
+    memories = [types.SimpleNamespace(mean=0.0, velocity=0.0, squares=start_squares) for _ in range(4)]
+    return lambda parameters, gradients, number: [
+        rule(*three, number, 0.01) for three in zip(parameters, gradients, memories, strict=True)]
+
+# %%
+def by_keras(optimizer):
+    """The same for a Keras optimiser, which changes variables in place."""
+    variables = []
+
+    def update(parameters, gradients, number):
+        if not variables:
+            names = ["hidden", "hidden_bias", "output", "output_bias"]
+            variables.extend(keras.Variable(p, dtype="float64", name=n) for p, n in zip(parameters, names, strict=True))
+        optimizer.apply([tf.constant(gradient) for gradient in gradients], variables)
+        return [variable.numpy() for variable in variables]
+
+    return update
+
+
+def walk_digits(update, steps=20):
+    """All parameters after each step: (steps, 25450)."""
+    parameters, path = new_network(0, "float64"), []
+    for number in range(1, steps + 1):
+        chosen = slice(32 * (number % 16), 32 * (number % 16) + 32)
+        parameters = update(parameters, loss_and_gradients(parameters, images[chosen], labels[chosen])[1], number)
+        path.append(np.concatenate([array.ravel() for array in parameters]))
+    return np.array(path)
+
+# %%
+for name, (rule, reference, in_keras) in contestants.items():
+    proofs.equal({
+        f"{name:8} NumPy": walk_digits(by_numpy_rule(rule)),
+        "reference": walk_digits(lambda parameters, gradients, _, made=reference: made.update(parameters, gradients)),
+        "Keras": walk_digits(by_keras(in_keras)),
+    })
+keras.config.set_floatx("float32")  # as it was
+
+right = {name: walk_digits(by_numpy_rule(contestants[name][0])) for name in ("Adam", "AdamW", "Nesterov")}
+spoiled = {
+    "Adam without bias correction · 不校正偏差": ("Adam", lambda w, g, memory, _, rate: adam(w, g, memory, 10**9, rate)),
+    "Adam with epsilon of 1e-7 · ε 取 1e-7": ("Adam", lambda *given: adam(*given, epsilon=1e-7)),
+    "AdamW without decay · 不衰减": ("AdamW", lambda *given: adamw(*given, decay=0)),
+    "Nesterov as plain momentum · 当成普通动量": ("Nesterov", momentum),
+}
+for name, (original, rule) in spoiled.items():
+    difference = np.max(np.abs(walk_digits(by_numpy_rule(rule)) - right[original]))
+    print(f"{'noticed ✓ · 发现' if difference > 1e-5 else 'hidden ✗ · 没发现'}   {name}")
+
+# %% [markdown] lang="en"
+# ## On a curved valley
+#
+# Rosenbrock's valley bends: $L = (1-w_1)^2 + 10\,(w_2 - w_1^2)^2$, lowest at (1, 1). Every optimiser gets 150 steps and the
+# best of 25 learning rates. Watch the shapes: momentum overshoots and returns, Lion walks in steps of one size along
+# diagonals. (Muon is missing: it needs a matrix, and two numbers are none.) Two weights are no network: this picture shows
+# *how* they move, not who wins.
+#
+# What Muon does is seen on a matrix: the singular values of a real gradient, of the digit network's first kernel. A few
+# directions carry almost everything. Adam's division changes that a little; Muon levels them.
+
+# %% [markdown] lang="zh" of="41bb3ed0"
+# ## 在弯曲的山谷里
+#
+# Rosenbrock 山谷是弯的：$L = (1-w_1)^2 + 10\,(w_2 - w_1^2)^2$，最低点在 (1, 1)。每种优化器走 150 步，学习率从 25 个候选中取最好的一个。
+# 留意路径的形状：动量会冲过头再折回来，Lion 每步长度相同，沿对角线走。（Muon 没有上场：它需要矩阵，两个数算不上。）
+# 两个权重代表不了一个网络：这幅图说明它们*怎样*走，不说明谁会赢。
+#
+# Muon 的作用要在矩阵上看：取数字网络第一个权重矩阵的真实梯度，看它的奇异值。几乎全部的量都集中在少数几个方向上。
+# Adam 的除法略有改变，Muon 则把它们拉平。
+
+# %%
+def bend(point):
+    return (1 - point[..., 0]) ** 2 + 10 * (point[..., 1] - point[..., 0] ** 2) ** 2
+
+
+def bend_gradient(point):
+    across = point[1] - point[0] ** 2
+    return np.array([-2 * (1 - point[0]) - 40 * point[0] * across, 20 * across])
+
+
+def descend(optimizer, gradient, start, steps=150):
+    """The points that an optimiser visits: (steps + 1, 2); it stays where it is once it leaves the map."""
+    path = [np.array(start)]
+    for _ in range(steps):
+        path += optimizer.update([path[-1]], [gradient(path[-1]) if np.all(abs(path[-1]) < 1e3) else np.zeros(2)])
+    return np.array(path)
+
+
+print("gradient · 梯度:", np.allclose(bend_gradient(np.array([-1.0, 2.0])), proofs.finite_differences(bend, [-1.0, 2.0])))
+
+# %%
+names = ["GradientDescent", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AdamW", "Lion"]
+figure, axes = plt.subplots(3, 3, figsize=(10.5, 8.4))
+for axis, name, color in zip(axes.flat, names, plots.COLORS[:7] + plots.COLORS[:1], strict=False):
+    paths = {rate: descend(getattr(optimizers, name)(rate), bend_gradient, [-1.2, 1.8]) for rate in np.geomspace(1e-3, 1, 25)}
+    rate = min(paths, key=lambda rate: bend(paths[rate][-1]))
+    title = rf"{name}, $\eta$ = {rate:.2g}" + f"\nloss → {bend(paths[rate][-1]):.1e}"
+    draw_path(axis, bend, paths[rate], title, (1, 1), (-1.8, 1.8), (-0.6, 2.6), color)
+
+gradient = loss_and_gradients(new_network(0, "float64"), images, labels)[1][0]  # (784, 32)
+updates = {"gradient": gradient, "Adam, 1st step": gradient / (abs(gradient) + 1e-7), "Muon": optimizers.orthogonalize(gradient)}
+for (name, matrix), color, line in zip(updates.items(), plots.COLORS, plots.LINES, strict=False):
+    singular = np.linalg.svd(matrix, compute_uv=False)  # (32,)
+    axes[2, 2].semilogy(range(1, 33), singular / singular[0], linestyle=line, color=color, label=name)
+axes[2, 2].set(xlabel="number of the singular value", ylabel="share of the largest", title="One update of the first kernel")
+axes[2, 2].legend()
+plots.show(
+    figure,
+    alt="Eight paths in a horseshoe valley, one for each optimiser; and a panel of singular values: those of a gradient "
+    "fall fast, Adam's slower, Muon's are level.",
+    alt_zh="马蹄形山谷里的八条路径，每种优化器一条；最后一格是奇异值：梯度的下降很快，Adam 的较慢，Muon 的几乎持平。",
+)
+
+# %% [markdown] lang="en"
+# ## A fair comparison
+#
+# "Optimiser X beats Y" often means that X was lucky with a default. Rules for a race that means something:
+#
+# 1. the same network, digits and number of updates for all nine;
+# 2. the same effort of tuning: six learning rates each, chosen by *validation* loss, with a seed that is not used again;
+# 3. three new seeds for the result (new weights *and* new order), reported on *test* digits with their spread;
+# 4. the baseline is plain SGD, tuned with the same care; the ablation is no tuning at all: Keras' default learning rates.
+#
+# **Predict:** how large is the gap between SGD and Adam with defaults, and how large when both are tuned?
+
+# %% [markdown] lang="zh" of="2cf0bcc2"
+# ## 公平的比较
+#
+# “X 优化器胜过 Y” 常常只说明 X 的默认值碰巧合适。要让比赛有意义，得有规矩：
+#
+# 1. 九种优化器用同样的网络、同样的数据、同样的更新次数；
+# 2. 调参下同样的功夫：各试六个学习率，按*验证*损失挑选，调参用的随机种子之后不再用；
+# 3. 结果用三个新种子（新的初始权重，*也*是新的样本次序），在*测试*集上报告，并给出范围；
+# 4. 基线是同样认真调过的普通 SGD；消融则是完全不调，直接用 Keras 的默认学习率。
+#
+# **先猜：** 都用默认值，SGD 与 Adam 差多少？都调过之后呢？
+
+# %% tags=["nbval-ignore-output"]
+candidates = {  # name: how to make it, the lowest of six learning rates, each about three times the one before
+    "SGD": (optimizers.GradientDescent, 0.01), "Momentum": (optimizers.Momentum, 0.001),
+    "Nesterov": (optimizers.Nesterov, 0.001), "Adagrad": (optimizers.Adagrad, 0.001),
+    "RMSprop": (optimizers.RMSprop, 0.0001), "Adam": (optimizers.Adam, 0.0001),
+    "AdamW": (optimizers.AdamW, 0.0001), "Lion": (optimizers.Lion, 0.00003),
+    "Muon": (lambda *rate: optimizers.Muon(*rate, exclude=(2,)), 0.0003),
+}  # fmt: skip
+passes = choose(smoke=2, laptop=6, full=12)
+tuning, best_rate = {}, {}
+for name, (make, lowest) in candidates.items():
+    rates = lowest * np.array([1, 3, 10, 30, 100, 300])
+    losses = [loss_of(train(make(rate), 1000 + SEED, passes), x_validation, y_validation) for rate in rates]
+    tuning[name] = rates, np.nan_to_num(losses, nan=np.inf)
+    best_rate[name] = rates[np.argmin(tuning[name][1])]
+    at_edge = "  at the edge · 在边上" if best_rate[name] in (rates[0], rates[-1]) else ""
+    print(f"{name:9} best learning rate · 最佳学习率 {best_rate[name]:.4g}{at_edge}")
+
+# %% tags=["nbval-ignore-output"]
+seeds = [3 * SEED, 3 * SEED + 1, 3 * SEED + 2]  # another SEED gives three other seeds
+bands = dict(zip(candidates, choose(
+    smoke=[(0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)],
+    laptop=[(0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)],
+    full=[(0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)],
+), strict=True))  # fmt: skip
+tuned, default = {}, {}
+for name, (make, _) in candidates.items():
+    tuned[name] = [accuracy(train(make(best_rate[name]), seed, passes), x_test, y_test) for seed in seeds]
+    default[name] = [accuracy(train(make(), seed, passes), x_test, y_test) for seed in seeds]
+    results.record(f"{name.lower()}.test_accuracy", np.mean(tuned[name]), band=bands[name])
+    results.record(f"{name.lower()}.default_test_accuracy", np.mean(default[name]))
+    print(*(f"    [{min(found):.4f}, {max(found):.4f}]" for found in (tuned[name], default[name])))
+
+best = max(tuned, key=lambda name: np.mean(tuned[name]))
+level = [name for name in tuned if name != best and max(tuned[name]) >= min(tuned[best])]
+print(f"highest mean · 平均最高: {best}; ranges that overlap with it · 与它重叠: {', '.join(level) or '—'}")
+results.record("default_gap.sgd_adam", np.mean(default["Adam"]) - np.mean(default["SGD"]), band=choose(
+    smoke=(0, 1), laptop=(0, 1), full=(0, 1)))
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.4), width_ratios=[1, 1.25])
+for place, (name, (rates, losses)) in enumerate(tuning.items()):
+    style = {"color": [*plots.COLORS, "0.5"][place], "marker": [*plots.MARKERS, "h"][place], "linestyle": [*plots.LINES, "-"][place]}
+    left.loglog(rates, losses, markersize=5, label=name, **style)
+    for found, shift, color, marker, label in [(tuned[name], -0.13, plots.COLORS[0], "o", "tuned"),
+                                               (default[name], 0.13, plots.COLORS[1], "s", "Keras' default rate")]:  # fmt: skip
+        error = 100 - 100 * np.array(found)
+        right.plot([place + shift] * 2, [min(error), max(error)], color=color, linewidth=5, alpha=0.35)
+        right.plot(place + shift, np.mean(error), marker, color=color, markersize=7, label=label if place == 0 else None)
+left.set(xlabel=r"learning rate $\eta$", ylabel="validation loss", ylim=(0.15, 3), title="Tuning: six learning rates each")
+left.legend(ncols=3, fontsize=8)
+right.axhspan(*(100 - 100 * np.array([max(tuned["SGD"]), min(tuned["SGD"])])), color="0.9", zorder=0)
+right.set(xticks=range(len(candidates)), yscale="log", ylabel="test error (%)", title="Three seeds each (grey: tuned SGD)")
+right.set_xticklabels(list(candidates), rotation=25)
+right.legend()
+plots.show(
+    figure,
+    alt="Left: validation loss against learning rate, a valley for each of nine optimisers, at very different rates. Right: "
+    "test errors over three seeds: tuned, close together; with default rates SGD and Adagrad lie far above.",
+    alt_zh="左：验证损失随学习率的变化，九条曲线各有低谷，位置相差很大。右：三个种子的测试错误率，"
+    "调过之后彼此接近；用默认学习率时，SGD 和 Adagrad 高出许多。",
+)
+
+# %% [markdown] lang="en"
+# Read the spreads, then speak. The cell above the figure names the optimisers whose range overlaps the best one's: among
+# those this experiment sees *no* difference, and three seeds are few. What it does see is the other comparison: with the
+# default learning rate, plain SGD and Adagrad look hopeless, and after six trials they do not.
+#
+# That is a small perceptron and a short training. On Transformers, whose gradients differ in size from layer to layer, Adam's
+# family keeps a real lead; and when trainings are too dear to repeat, a method that works untuned is worth a lot. Chapter
+# 5a adds schedules, and how to choose.
+#
+# ## Formula clinic
+#
+# ### "Batch gradient descent uses one batch of data for each update"
+#
+# A formula often printed under this name is
+# $\theta \leftarrow \theta - \alpha \frac{1}{m} \sum_{i=1}^{m} \nabla J(\theta; x_i, y_i)$, with $m$ "one batch", praised for a *steadier direction* than gradient descent. Test it: is the direction of a batch steadier than
+# that of all data, and does it depend on the order of the digits?
+#
+# ### Two Chinese names: 动态梯度下降 for Adagrad, 动态学习率梯度下降 for Adam
+#
+# "Dynamic gradient descent" and "gradient descent with a dynamic learning rate". Is it *change over time* that sets them
+# apart? Test: multiply the loss by 100 and look at the path. A learning rate that changes with time but is the same for
+# all weights passes the factor on. A method that divides by the size of each weight's own gradients does not feel it.
+
+# %% [markdown] lang="zh" of="a5bbc58f"
+# 先看范围，再下结论。图上方的单元格列出了范围与最好者重叠的优化器：在它们之间，这个实验看*不*出差别，何况只有三个种子。
+# 实验真正看清的是另一组比较：用默认学习率时，普通 SGD 和 Adagrad 似乎不可救药；试过六个学习率之后，就不是那么回事了。
+#
+# 这里只是一个小感知机、一次短训练。Transformer 各层的梯度大小悬殊，Adam 一族在那里的优势是实在的；
+# 训练贵得没法重来时，不调也能用的方法就很值钱。学习率日程与如何选择，见第 5a 章。
+#
+# ## 公式门诊
+#
+# ### “批量梯度下降每次更新用一批数据”
+#
+# 常有资料在这个名字下印出 $\theta \leftarrow \theta - \alpha \frac{1}{m} \sum_{i=1}^{m} \nabla J(\theta; x_i, y_i)$，说 $m$ 是 “一批”，
+# 还称赞它比梯度下降*方向更稳定*。来检验一下：一批数据的方向真的比全部数据更稳定吗？它是否取决于样本的次序？
+#
+# ### 两个中文名：Adagrad 叫 “动态梯度下降”，Adam 叫 “动态学习率梯度下降”
+#
+# 把它们与众不同之处说成*随时间变化*，对吗？检验的办法：把损失乘以 100，看路径变不变。如果学习率只随时间变化，对所有权重都一样，
+# 这个倍数会原样传到步子里；如果每个权重都除以自己梯度的大小，就根本感觉不到。
+
+# %%
+def angle(one, other):
+    """Degrees between two gradients."""
+    return np.degrees(np.arccos(np.clip(one @ other / np.linalg.norm(one) / np.linalg.norm(other), -1, 1)))
+
+
+print("examples m · 样本数   updates a pass · 每遍更新   angle between two orders · 两种次序的夹角")
+orders = [np.random.default_rng(seed).permutation(512) for seed in (1, 2)]
+for size in (1, 32, 512):
+    print(f"{size:6} {512 // size:18} {angle(*(flat_gradient(order[:size]) for order in orders)):24.0f}°")
+
+for name, make in {
+    "Adagrad": lambda: optimizers.Adagrad(0.1, initial_accumulator_value=0, epsilon=1e-12),
+    "Adam": lambda: optimizers.Adam(0.1, epsilon=1e-12),
+    "SGD, rate 0.1 / (1 + t)": lambda: optimizers.GradientDescent(lambda number: 0.1 / (1 + number)),
+}.items():
+    plain, scaled = (
+        descend(make(), lambda point, factor=factor: factor * curvatures * point, [-2.0, 1.0], 20) for factor in (1, 100))
+    print(f"loss × 100, {name:24} {'same path · 路径相同' if exercises.close(plain, scaled) else 'another path · 路径不同'}")
+
+# %% [markdown] lang="en"
+# **Diagnosis.** With all data ($m = N$) the direction is always the same; nothing is steadier. A batch of 32 is steadier
+# than *one* example, and noisier than all. The formula is **mini-batch** gradient descent (小批量梯度下降) when $m < N$; **batch**
+# gradient descent (批量梯度下降) is the name for $m = N$. (In code, `batch_size` means the mini-batch. The words are
+# unlucky; the counts above are not.)
+#
+# **Diagnosis.** A schedule is "dynamic" too, and behaves differently. The papers' word is **adaptive**: Adagrad is "adaptive
+# (sub)gradient" (自适应次梯度法, [Duchi et al. 2011](https://jmlr.org/papers/v12/duchi11a.html)), and the name Adam "is derived
+# from adaptive moment estimation" (自适应矩估计, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980)): the step adapts to *each weight's* gradients.
+# Nor are these names in use in Chinese: say Adagrad and Adam.
+#
+# ### Two printed sums for backpropagation
+#
+# $$ \text{A:}\quad \frac{\partial J}{\partial \theta_l} = \sum_{i\,\in\,\text{next}(l)}
+#    \frac{\partial J}{\partial z_i}\,\frac{\partial z_i}{\partial \theta_l}
+#    \qquad\qquad \text{B:}\quad \frac{\partial J}{\partial \theta} = \sum_{i=1}^{n}
+#    \frac{\partial J}{\partial z_i}\,\frac{\partial z_i}{\partial \theta} $$
+#
+# In A, $\text{next}(l)$ is the layer after layer $l$; in B, $z_i$ is "the output of each layer", of $n$ layers.
+#
+# Both look like the chain rule. Four small graphs decide: a chain, a branch, a skip connection, and a weight used twice (as in
+# every recurrent network). We compute each sum with *total* derivatives, and the sum over direct users. 1.00 is right.
+
+# %% [markdown] lang="zh" of="a942485d"
+# **诊断。** 用全部数据（$m = N$）时方向永远相同，没有比这更稳定的了。32 个一批比*单个*样本稳定，却比全部数据更嘈杂。
+# $m < N$ 时，这个式子是**小批量**梯度下降（mini-batch）；$m = N$ 才叫**批量**梯度下降（batch）。（代码里的 `batch_size` 指的是小批量，
+# 名字确实起得不巧，上面的数可不含糊。）
+#
+# **诊断。** 学习率日程也是 “动态” 的，表现却不一样。论文里的词是 **adaptive**，自适应：Adagrad 是自适应次梯度法（adaptive subgradient，
+# [Duchi 等，2011](https://jmlr.org/papers/v12/duchi11a.html)）；Adam 这个名字取自 adaptive moment estimation，即自适应矩估计
+# （[arXiv:1412.6980](https://arxiv.org/abs/1412.6980)）。自适应的意思是：步长随*每个权重自己的*梯度而定。
+# 那两个中文名也不通行，直接说 Adagrad 和 Adam 就好。
+#
+# ### 两个常见的反向传播求和式
+#
+# $$ \text{A:}\quad \frac{\partial J}{\partial \theta_l} = \sum_{i\,\in\,\text{next}(l)}
+#    \frac{\partial J}{\partial z_i}\,\frac{\partial z_i}{\partial \theta_l}
+#    \qquad\qquad \text{B:}\quad \frac{\partial J}{\partial \theta} = \sum_{i=1}^{n}
+#    \frac{\partial J}{\partial z_i}\,\frac{\partial z_i}{\partial \theta} $$
+#
+# 式 A 中 $\text{next}(l)$ 是第 $l$ 层的下一层；式 B 中 $z_i$ 是 “每个层次的输出”，共 $n$ 层。
+#
+# 看上去都像链式法则。用四个小图来裁定：一条链，一个分支，一个跳跃连接，还有一个用了两次的权重（循环网络都是这样）。
+# 两个式子都按*全导数*来算，再算对 “直接使用者” 的求和。得 1.00 才对。
+
+# %%
+def layers_of(kind, theta, x):
+    """Four graphs as lists of layers; the last layer holds J."""
+    z1 = theta * x
+    z2, z3 = (theta * z1 if kind == "shared" else z1.tanh()), z1 * x
+    if kind in ("chain", "shared"):
+        return [[z1], [z2], [z2.tanh()]]
+    return [[z1], [z2, z3], [z2 * z3 + z1 if kind == "skip" else z2 * z3]]
+
+
+def total(result, node):
+    node.gradient = 0.0  # for a node that the result does not depend on
+    backward(result)
+    return node.gradient
+
+
+print("sum / true derivative · 和 / 真导数   A next layer · 下一层   B every layer · 每一层   direct users · 直接使用者")
+for kind in ("chain", "branch", "skip", "shared"):
+    layers = layers_of(kind, theta := Scalar(0.5), Scalar(2.0))
+    loss = layers[-1][0]
+    users = [(node, local) for node in in_order(loss) for parent, local in node.parents if parent is theta]
+    sums = [sum(total(loss, node) * total(node, theta) for node in chosen) for chosen in (layers[1], sum(layers, []))]
+    sums.append(sum(total(loss, node) * local for node, local in users))
+    truth = proofs.finite_differences(lambda v, kind=kind: layers_of(kind, Scalar(float(v)), Scalar(2.0))[-1][0].value, 0.5)
+    print(f"{kind:8}", *(f"{found / truth:24.2f} {'✓' if abs(found / truth - 1) < 1e-6 else '✗'}" for found in sums))
+
+# %% [markdown] lang="en"
+# **Diagnosis.** B counts every path once for *each layer* that it crosses: with three layers, three times too much. It would
+# be saved only by reading $\partial z_i/\partial\theta$ as the *direct* derivative, which is zero except where $\theta$ is used;
+# but then it is not a sum over layers. A is right as long as every path crosses the next layer exactly once, and loses
+# whatever skips it; every residual network has such paths. And strictly read, $\theta_l$ acts on the outputs of its
+# *own* layer, not of the next.
+#
+# The form that always holds sums over the direct users, that is, over all paths, each counted once: the formula above
+# our engine ([Rumelhart et al. 1986](https://doi.org/10.1038/323533a0);
+# [Baydin et al., arXiv:1502.05767](https://arxiv.org/abs/1502.05767)).
+
+# %% [markdown] lang="zh" of="ff8557bc"
+# **诊断。** B 把每条路径按它穿过的*层数*重复计算：有三层，就大了三倍。除非把 $\partial z_i/\partial\theta$ 理解为*直接*的偏导数，
+# 它在用到 $\theta$ 的地方之外全为零，B 才成立；可那样就不再是对各层求和了。A 在每条路径都恰好穿过下一层一次时是对的，
+# 凡是绕过那一层的都会漏掉，而残差网络里处处有这样的路径。再严格一点说，$\theta_l$ 作用于*本层*的输出，而不是下一层的。
+#
+# 永远成立的写法，是对直接使用者求和，也就是对所有路径求和，每条只算一次：正是前面引擎上方的那个式子
+# （[Rumelhart 等，1986](https://doi.org/10.1038/323533a0)；[Baydin 等，arXiv:1502.05767](https://arxiv.org/abs/1502.05767)）。
+
+# %% [markdown] lang="en"
+# ### Exercise 1 · easy — the largest stable learning rate
+#
+# Write `stability_limit(curvatures)`: the learning rate below which gradient descent converges on a loss whose
+# curvatures are given as a list of positive numbers.
+
+# %% [markdown] lang="zh" of="ad4d12f3"
+# ### 练习 1 · 易 —— 学习率的上限
+#
+# 写出 `stability_limit(curvatures)`：给定损失在各方向上的曲率（一列正数），返回学习率的上限，低于它，梯度下降就收敛。
+
+# %% tags=["exercise"]
+def stability_limit(curvatures):
+    """The learning rate at which the steepest direction begins to swing for ever."""
+    ### BEGIN SOLUTION
+    return 2 / max(curvatures)
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05.stability_limit", stability_limit)
+
+# %% [markdown] lang="en" tags=["hint"]
+# Each direction has its own factor $1 - \eta\lambda$. Which direction leaves the interval from −1 to 1 first, and at which
+# $\eta$?
+
+# %% [markdown] lang="zh" of="1658f511" tags=["hint"]
+# 每个方向有自己的因子 $1 - \eta\lambda$。哪个方向最先跑出 −1 到 1 的范围？那时 $\eta$ 是多少？
+
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — one step of Adam
+#
+# Write Adam's step for arrays; `number` is 1 at the first update. Return `(weight, mean, square)`, all new. Use the form of
+# this chapter ($\epsilon$ outside the root, added to the uncorrected $\sqrt{v}$). No loop is needed.
+
+# %% [markdown] lang="zh" of="a4d15a4f"
+# ### 练习 2 · 中 —— Adam 走一步
+#
+# 写出 Adam 对数组的一步更新；第一次更新时 `number` 为 1。返回新的 `(weight, mean, square)`。采用本章的形式
+# （$\epsilon$ 在根号外，加在未校正的 $\sqrt{v}$ 上）。不需要循环。
+
+# %% tags=["exercise"]
+def adam_step(weight, gradient, mean, square, number, rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    """One update; mean and square start from 0."""
+    ### BEGIN SOLUTION
+    mean = beta_1 * mean + (1 - beta_1) * gradient
+    square = beta_2 * square + (1 - beta_2) * gradient**2
+    correction = np.sqrt(1 - beta_2**number) / (1 - beta_1**number)
+    return weight - rate * correction * mean / (np.sqrt(square) + epsilon), mean, square
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05.adam_step", adam_step)
+
+# %% [markdown] lang="en" tags=["hint"]
+# Test yourself on the first step: after correction it must be close to `rate` for every weight, whatever the size of its
+# gradient. Why?
+
+# %% [markdown] lang="zh" of="810c0b41" tags=["hint"]
+# 用第一步自查：校正之后，不管梯度多大，每个权重都应移动大约 `rate`。为什么？
+
+# %% [markdown] lang="en"
+# ### Exercise 3 · hard — the sum over all paths, without walking them all
+#
+# A graph is a dictionary: `graph[node]` is the list of pairs `(child, local derivative)` of the nodes that use it; the end
+# has an empty list. Write `derivative(graph, start, end)`. A pair of nodes may be joined twice. And the check has a graph with
+# more paths than you have time for: look at each node's children once.
+
+# %% [markdown] lang="zh" of="75f6d6c5"
+# ### 练习 3 · 难 —— 对所有路径求和，但不逐条去走
+#
+# 计算图是一个字典：`graph[node]` 是由 `(子节点, 局部导数)` 组成的列表，列出用到它的节点；终点的列表为空。写出
+# `derivative(graph, start, end)`。同一对节点之间可能有两条边。检查里有一个图，路径多到走不完：每个节点的子节点只看一次。
+
+# %% tags=["exercise"]
+def derivative(graph, start, end):
+    """d end / d start: the sum over all paths of the products along each."""
+    ### BEGIN SOLUTION
+    known = {end: 1.0}
+
+    def towards_end(node):
+        if node not in known:
+            known[node] = sum(local * towards_end(child) for child, local in graph[node])
+        return known[node]
+
+    return towards_end(start)
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05.derivative", derivative)
+
+# %% [markdown] lang="en" tags=["hint"]
+# The derivative of the end with respect to itself is 1. For any other node it is the sum, over its children, of (local derivative ×
+# the child's own answer). Write answers down in a dictionary, so that each is worked out once.
+
+# %% [markdown] lang="zh" of="ae823152" tags=["hint"]
+# 终点对自己的导数是 1。其他节点的导数，是对各个子节点求（局部导数 × 子节点自己的答案）之和。算过的答案记在字典里，每个只算一次。
+
+# %% tags=["quiz", "nbval-ignore-output"]
+exercises.quiz("05")
+
+# %% [markdown] lang="en"
+# ## Where it is used, and what to read
+#
+# Everything that learns in this course learns by a gradient and one of these nine rules. Automatic differentiation also
+# steers weather models and designs aircraft; the cheap backward pass is its common idea. Large language models are mostly
+# trained with AdamW; Lion and Muon are recent attempts to do better with less memory or fewer steps.
+#
+# - Robbins and Monro 1951, [*A stochastic approximation method*](https://doi.org/10.1214/aoms/1177729586): why noisy steps converge.
+# - Polyak 1964, [*Some methods of speeding up the convergence of iteration methods*](https://doi.org/10.1016/0041-5553%2864%2990137-5);
+#   Nesterov 1983, *A method of solving a convex programming problem with convergence rate O(1/k²)*.
+# - Rumelhart, Hinton and Williams 1986,
+#   [*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0): four pages.
+# - Baydin, Pearlmutter, Radul and Siskind, [*Automatic differentiation in machine learning: a survey*](https://arxiv.org/abs/1502.05767).
+# - Kingma and Ba, [*Adam*](https://arxiv.org/abs/1412.6980), sections 2 and 3, with this chapter's cells beside it.
+#
+# **What the full profile changes.** All nine are tuned on 48,000 digits and trained longer. The error falls for all of them;
+# which differences survive the spread, the run will say.
+#
+# Next: chapter 5a changes the learning rate *during* training, and asks what helps on digits never seen.
+
+# %% [markdown] lang="zh" of="605622fb"
+# ## 用在哪里，读些什么
+#
+# 这门课里凡是会学习的东西，靠的都是梯度，再加上这九条规则之一。自动微分也用来改进天气模型、设计飞机，共同的想法就是便宜的反向传播。
+# 大语言模型多用 AdamW 训练；Lion 和 Muon 是近年的新尝试，想用更少的内存或更少的步数做得更好。
+#
+# - Robbins 与 Monro，1951，[*A stochastic approximation method*](https://doi.org/10.1214/aoms/1177729586)：带噪声的步子为什么能收敛。
+# - Polyak，1964，[*Some methods of speeding up the convergence of iteration methods*](https://doi.org/10.1016/0041-5553%2864%2990137-5)；
+#   Nesterov，1983，*A method of solving a convex programming problem with convergence rate O(1/k²)*。
+# - Rumelhart、Hinton 与 Williams，1986，[*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0)：只有四页。
+# - Baydin、Pearlmutter、Radul 与 Siskind，[*Automatic differentiation in machine learning: a survey*](https://arxiv.org/abs/1502.05767)。
+# - Kingma 与 Ba，[*Adam*](https://arxiv.org/abs/1412.6980) 第 2、3 节，对照本章的代码来读。
+#
+# **换成 full 配置会怎样。** 九种优化器都用 48,000 个数字调参，训练也更久。错误率都会下降；哪些差别大过随机范围，由那次运行来回答。
+#
+# 接下来：第 5a 章在训练*过程中*改变学习率，并追问怎样才能在没见过的数字上读得更好。
