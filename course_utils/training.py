@@ -13,6 +13,7 @@ import json
 import os
 import re
 import time
+import weakref
 import zlib
 from pathlib import Path
 
@@ -281,11 +282,7 @@ def accuracy(model, inputs, labels, batch_size=500):
             f"found {labels.shape}"
         )
 
-    # Not model.predict_on_batch: with several replicas it returns every row as often as there are replicas.
-    @tf.function(reduce_retracing=True)
-    def forward(batch):
-        return model(batch, training=False)
-
+    forward = _forward(model)
     right = 0
     for start in range(0, count, batch_size):
         rows = slice(start, start + batch_size)
@@ -297,6 +294,27 @@ def accuracy(model, inputs, labels, batch_size=500):
         predicted = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)  # (batch,)
         right += int((predicted == labels[rows]).sum())
     return right / count
+
+
+_forwards = weakref.WeakKeyDictionary()  # model -> (its variables' ids, its compiled prediction)
+
+
+def _forward(model):
+    """The model's prediction as a graph, traced once: tracing a deep model costs seconds and memory.
+
+    Not model.predict_on_batch: with several replicas it returns every row as often as there are replicas.
+    """
+    variables = tuple(id(variable) for variable in model.variables)  # quantising or LoRA exchanges them
+    known = _forwards.get(model)
+    if known is None or known[0] != variables or not variables:
+        reference = weakref.ref(model)  # the graph must not keep the model alive
+
+        @tf.function(reduce_retracing=True)
+        def forward(batch):
+            return reference()(batch, training=False)
+
+        _forwards[model] = known = (variables, forward)
+    return known[1]
 
 
 # ---------------------------------------------------------------- learning rate
