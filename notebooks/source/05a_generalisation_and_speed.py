@@ -1,0 +1,1044 @@
+# %% [markdown] lang="en"
+# # 5a Generalisation and speed
+#
+# A network that knows its training digits by heart is useless if it fails on yours. And a network that needs five
+# minutes where five seconds would do costs you the sixty experiments you could have made meanwhile. This chapter is about
+# both: how to make what is learned *hold*, and how to learn it *fast*. It ends with a race.
+#
+# **At the end you can**
+#
+# - write the usual learning-rate schedules yourself, equal to Keras' step for step, and say why the rate should fall;
+# - find a good learning rate in a hundred steps instead of ten trainings;
+# - tell underfitting from overfitting in a picture, and choose among seven remedies by what they gained, not by their fame;
+# - choose an optimiser without superstition;
+# - take a common beginner's recipe and make it many times faster at no loss of accuracy, changing one thing at a time.
+#
+# **To know before:** optimisers (chapter 5), convolutional networks (chapter 2). Time and memory, measured, stand below
+# the imports.
+
+# %% [markdown] lang="zh" of="6b44340a"
+# # 5a 泛化与速度
+#
+# 把训练数字背得滚瓜烂熟的网络，认不出你写的字，就毫无用处。五秒能训练好的网络偏要练五分钟，省下的时间本可以再做几十次实验。
+# 这一章讲这两件事：怎样让学到的东西*靠得住*，怎样学得*快*。最后是一场竞速。
+#
+# **学完这一章，你能够**
+#
+# - 亲手写出常用的学习率调度，逐步与 Keras 完全一致，并说清学习率为什么应该下降；
+# - 用一百来步找到合适的学习率，而不是把训练重来十遍；
+# - 从图上分辨欠拟合与过拟合，并根据实测收益而不是名气，在七种办法中取舍；
+# - 不靠迷信来选择优化器；
+# - 拿一份常见的入门配方，一次只改一处，让它快上许多倍，而准确率不降。
+#
+# **预备知识：** 优化器（第 5 章）、卷积神经网络（第 2 章）。实测的时间和内存写在导入语句之后。
+
+# %% tags=["setup"]
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+import sys
+from pathlib import Path
+
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
+course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
+if course is None:
+    raise ModuleNotFoundError(
+        "找不到 course_utils：请上传并解压课程的 ZIP 包 · course_utils not found: upload and unzip the course's ZIP file"
+    )
+sys.path.insert(0, str(course))
+from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
+# %%
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from keras import layers, regularizers
+
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.models import vision
+from course_utils.profiles import choose
+from course_utils.reference import schedules
+
+# %% tags=["parameters"]
+PROFILE = None
+SEED = 0
+
+# %% tags=["nbval-ignore-output"]
+profiles.use(PROFILE, SEED)
+strategy = devices.create_strategy()
+devices.describe()
+
+# %% tags=["cost", "nbval-ignore-output"]
+results.cost("05a")
+
+# %% [markdown] lang="en"
+# ## The idea: large steps first, small steps last
+#
+# A mini-batch shows a network only a sample of the data, so its gradient points *roughly* downhill: the true gradient
+# plus noise. Far from the goal the noise hardly matters. Near the goal it is all there is, and a step of fixed length
+# keeps throwing you about.
+#
+# The smallest example there is: a loss $\tfrac12 w^2$ with gradient $w$, to which we add noise. **Before you run:** two
+# walkers start at $w = 8$, one keeps its learning rate, the other lets it fall to zero. Who gets near the goal first?
+# Who is nearer at the end?
+
+# %% [markdown] lang="zh" of="276c13f9"
+# ## 想法：先迈大步，后迈小步
+#
+# 小批量只让网络看到数据的一个样本，所以它的梯度只是*大致*指向下坡：真实梯度再加上噪声。离目标还远时，噪声无关紧要；
+# 到了目标附近，剩下的就全是噪声，固定的步长会让你不停地来回晃。
+#
+# 看一个最小的例子：损失 $\tfrac12 w^2$，梯度是 $w$，再加上噪声。**运行之前先猜一猜：** 两个人都从 $w = 8$ 出发，
+# 一个学习率不变，另一个让学习率降到零。谁先走到目标附近？最后谁离得更近？
+
+# %%
+steps, noise = 200, np.random.default_rng(0).normal(size=200)
+walkers = {"constant": schedules.constant(0.3), "falling to zero": schedules.cosine_with_warmup(0.3, decay_steps=steps)}
+figure, axis = plt.subplots(figsize=(7, 3.2))
+for (name, schedule), color, line in zip(walkers.items(), plots.COLORS, plots.LINES, strict=False):
+    walk = [8.0]
+    for step in range(steps):
+        walk.append(walk[-1] - schedule(step) * (walk[-1] + noise[step]))
+    axis.plot(walk, linestyle=line, color=color, label=name)
+    early, late = np.abs(walk[10:31]).mean(), np.abs(walk[-20:]).mean()
+    print(f"{name:16} mean |w|, steps 10 to 30 · 第 10 至 30 步: {early:.2f}   last 20 · 最后 20 步: {late:.2f}")
+axis.axhline(0, color="0.5", linewidth=1)
+axis.set(xlabel="step", ylabel="w", ylim=(-2, 4), title="Noisy gradient descent on w²/2: the goal is 0")
+axis.legend(title="learning rate")
+plots.show(
+    figure,
+    alt="Two noisy paths fall to zero equally fast; the one with a constant rate keeps shaking, the other calms down.",
+    alt_zh="两条带噪声的路径同样快地降到零附近；学习率不变的那条一直抖动，学习率下降的那条逐渐平静。",
+)
+
+# %% [markdown] lang="en"
+# ## Four schedules
+#
+# A **schedule** gives the learning rate $\eta$ of every update; $t = 0, 1, 2, \dots$ counts updates, *not* epochs.
+#
+# | schedule | formula | in Keras |
+# |---|---|---|
+# | constant | $\eta_t = \eta_0$ | a number |
+# | exponential | $\eta_t = \eta_0\,\gamma^{\,t/T}$ | `ExponentialDecay` |
+# | step | $\eta_t = v_k$, where $k$ = number of boundaries $b_i < t$ | `PiecewiseConstantDecay` |
+# | warm-up, cosine | $t < W:\ \eta_t = \eta_{\max}\, t / W$, then $\eta_{\max}\,(1 + \cos \pi \tfrac{t - W}{T})/2$ | `CosineDecay` |
+#
+# $\gamma$: factor in $T$ steps · $v_k$: the rates of the pieces · $W$: steps of the **warm-up** · $T$: steps of the descent.
+#
+# The warm-up looks odd: why start slowly, if large steps come first? Because the very first gradients are the least
+# trustworthy: the weights are random, and the averages inside Adam or batch normalisation know nothing yet. The cell
+# computes each schedule twice, in NumPy and in Keras, for every fifth of 1,200 updates.
+
+# %% [markdown] lang="zh" of="ba752740"
+# ## 四种学习率调度
+#
+# **学习率调度**（learning-rate schedule）给出每次更新所用的学习率 $\eta$；$t = 0, 1, 2, \dots$ 数的是更新次数，*不是*周期数。
+#
+# | 调度 | 公式 | Keras 中 |
+# |---|---|---|
+# | 常数 | $\eta_t = \eta_0$ | 一个数 |
+# | 指数衰减 | $\eta_t = \eta_0\,\gamma^{\,t/T}$ | `ExponentialDecay` |
+# | 阶梯 | $\eta_t = v_k$，$k$ 为满足 $b_i < t$ 的边界个数 | `PiecewiseConstantDecay` |
+# | 预热加余弦 | $t < W:\ \eta_t = \eta_{\max}\, t / W$；之后 $\eta_{\max}\,(1 + \cos \pi \tfrac{t - W}{T})/2$ | `CosineDecay` |
+#
+# $\gamma$：每 $T$ 步所乘的倍数 · $v_k$：各段的学习率 · $W$：**预热**（warm-up）的步数 · $T$：下降段的步数。
+#
+# 预热看上去有点怪：既然要先迈大步，为什么又慢慢起步？因为最初的梯度最不可信：权重是随机的，
+# Adam 和批量归一化里的滑动平均也还一无所知。
+# 下面把每种调度用 NumPy 和 Keras 各算一遍：1,200 次更新，每隔五次比一次。
+
+# %%
+rate, count = 0.3, np.arange(0, 1_200, 5)
+keras_schedules = keras.optimizers.schedules
+pairs = {
+    "constant": (schedules.constant(rate), lambda step: rate),
+    "exponential": (
+        schedules.exponential(rate, decay_steps=1_000, decay_rate=0.01),
+        keras_schedules.ExponentialDecay(rate, decay_steps=1_000, decay_rate=0.01),
+    ),
+    "step": (
+        schedules.step([500, 800], [rate, rate / 10, rate / 100]),
+        keras_schedules.PiecewiseConstantDecay([500, 800], [rate, rate / 10, rate / 100]),
+    ),
+    "cosine with warm-up": (
+        schedules.cosine_with_warmup(0.0, decay_steps=900, warmup_target=rate, warmup_steps=100),
+        keras_schedules.CosineDecay(0.0, decay_steps=900, warmup_target=rate, warmup_steps=100),
+    ),
+}
+for name, (numpy_schedule, keras_schedule) in pairs.items():
+    theirs = [float(keras_schedule(int(step))) for step in count]
+    print(f"{name}:", end="  ")
+    proofs.equal({"NumPy": numpy_schedule(count), "Keras": theirs}, tolerance=1e-6)
+
+# %%
+figure, axis = plt.subplots(figsize=(7, 3.2))
+for (name, (schedule, _)), color, line in zip(pairs.items(), plots.COLORS, plots.LINES, strict=False):
+    axis.plot(count, schedule(count), linestyle=line, color=color, label=name)
+axis.set(xlabel="update t", ylabel="learning rate", title="Four schedules with the same highest rate")
+axis.legend()
+plots.show(
+    figure,
+    alt="Learning rate against updates: a flat line, an exponential decay, a staircase, and a ramp followed by a cosine.",
+    alt_zh="学习率随更新次数的变化：一条水平线、一条指数衰减、一条阶梯，以及先上升后按余弦下降的一条。",
+)
+
+# %% [markdown] lang="en"
+# ### Which one trains best?
+#
+# The same network, the same digits, the same number of updates, the same highest rate; only the schedule differs. The
+# held-out digits are **training** digits that were set aside, not the test set: we are going to choose, and whoever
+# chooses by the test set has no test left.
+#
+# **Predict** two things: who leads after the first epoch, and who leads at the end.
+
+# %% [markdown] lang="zh" of="b526d989"
+# ### 哪一种训练效果最好？
+#
+# 同一个网络、同样的数字、同样多的更新、同样的最高学习率，只有调度不同。用来比较的是从**训练集**里留出的数字，不是测试集：
+# 这里要做选择，而凭测试集做选择的人，手里就没有测试集了。
+#
+# **先猜**两件事：第一个周期之后谁领先？到最后谁领先？
+
+# %%
+digits = datasets.mnist()
+held_out = slice(50_000, 50_000 + choose(smoke=1_000, laptop=5_000, full=10_000))
+x_choose, y_choose = datasets.as_images(digits.x_train[held_out]), digits.y_train[held_out]
+few = choose(smoke=2_048, laptop=6_400, full=50_000)
+x_few, y_few = datasets.as_images(digits.x_train[:few]), digits.y_train[:few]
+print("one image · 一幅图像:", x_few.shape[1:], "  classes · 类别:", len(np.unique(y_few)))
+
+
+def compiled(model, optimizer, smoothing=0.0, together=16):
+    """Compile a model that returns logits; `together` = steps in one call of TensorFlow."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if smoothing:
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=together)
+    return model
+
+# %% tags=["nbval-ignore-output"]
+epochs, updates = 4, 4 * -(-few // 64)
+peak = 0.3
+plans = {
+    "constant": peak,
+    "exponential": keras_schedules.ExponentialDecay(peak, decay_steps=updates, decay_rate=0.01),
+    "step": keras_schedules.PiecewiseConstantDecay([updates // 2, updates * 3 // 4], [peak, peak / 10, peak / 100]),
+    "cosine with warm-up": keras_schedules.CosineDecay(
+        0.0, decay_steps=updates - updates // 8, warmup_target=peak, warmup_steps=updates // 8),
+}
+curves = {}
+for name in choose(smoke=["constant", "cosine with warm-up"], laptop=plans, full=plans):
+    keras.utils.set_random_seed(SEED)
+    with strategy.scope():
+        model = compiled(vision.fast_cnn(), keras.optimizers.SGD(plans[name], momentum=0.9, nesterov=True))
+    history = training.fit(model, x_few, y_few, name=name, epochs=epochs, batch_size=64,
+                           validation_data=(x_choose, y_choose))
+    curves[name] = history["val_accuracy"]
+    band = choose(smoke=(0.2, 1), laptop=(0.8, 1), full=(0.9, 1))  # wide: without warm-up a run can go astray
+    results.record(f"schedule.{name.split()[0]}_accuracy", curves[name][-1], band=band)
+
+# %% tags=["nbval-ignore-output"]
+figure, axis = plt.subplots(figsize=(7, 3.4))
+styles = zip(curves.items(), plots.COLORS, plots.MARKERS, plots.LINES, strict=False)
+for (name, curve), color, marker, line in styles:
+    axis.plot(range(1, epochs + 1), 100 - 100 * np.array(curve), marker=marker, linestyle=line, color=color, label=name)
+axis.set(xlabel="epoch", ylabel="error on held-out digits (%)", xticks=range(1, epochs + 1), ylim=(0, None))
+axis.set_title("Same network, four schedules")
+axis.legend()
+plots.show(
+    figure,
+    alt="Error on held-out digits after each epoch for four schedules, one line each; the one with warm-up is lowest.",
+    alt_zh="四种调度在每个周期之后的留出集错误率，各一条线；带预热的那条最低。",
+)
+
+# %% [markdown] lang="en"
+# Did you expect that? The walker taught that the rate must fall. Here the fall alone is not what decides: the curve that
+# leads from the first epoch to the last is the one that *starts* gently. The other three begin at the full rate with
+# random weights; the first updates throw those far off, and even a schedule that falls afterwards has to find its way
+# back. The next section shows why: in the first hundred updates this network does not bear such a rate.
+#
+# Two things to keep. A high peak needs a warm-up. And a schedule must reach (nearly) zero *when the training ends*: the
+# number of epochs belongs to the recipe, and a schedule that is cut off half-way has not done its work.
+#
+# ## A learning-rate finder
+#
+# The peak is still a guess. The finder ([Smith 2017](https://arxiv.org/abs/1506.01186)) needs one short run: raise the
+# rate exponentially at every update, from far too small to far too large, and write down the loss of each mini-batch.
+# That is `exponential` with a factor *above* one. First little happens, then the loss falls, then it rises or explodes.
+#
+# A trap: what `fit` reports as `loss` is the running *mean* of the epoch, which hides the explosion. The loop below
+# resets it before each batch.
+
+# %% [markdown] lang="zh" of="31c9fcf0"
+# 料到了吗？走路的人告诉我们学习率必须下降，可在这里，起决定作用的不只是下降：从第一个周期一直领先到最后的，
+# 是*起步*平缓的那一种。
+# 另外三种一上来就用最高的学习率，而权重还是随机的；最初几次更新把权重甩得很远，后来再怎么下降，也得先找路回来。
+# 下一节会说明原因：在最初一百来次更新里，这个网络承受不了这么高的学习率。
+#
+# 记住两点：峰值高，就需要预热；而且调度要在*训练结束时*降到（接近）零 —— 周期数是配方的一部分，
+# 半途截断的调度没有完成它的任务。
+#
+# ## 学习率搜索
+#
+# 峰值仍然是猜的。学习率搜索（learning-rate finder，[Smith 2017](https://arxiv.org/abs/1506.01186)）只需要短短一次运行：
+# 每次更新都让学习率按指数增大，从小得没用一直到大得离谱，同时记下每个小批量的损失。这就是倍数*大于* 1 的 `exponential`。
+# 起初没什么动静，然后损失下降，最后回升甚至爆炸。
+#
+# 一个陷阱：`fit` 报告的 `loss` 是这个周期到目前为止的*平均值*，会把爆炸掩盖掉。下面的循环在每个批之前都先清零。
+
+# %%
+def find_learning_rate(model, inputs, labels, lowest=1e-4, highest=10.0, updates=120, batch_size=64):
+    """Return the rates tried and the loss of the batch at each; the model is ruined afterwards."""
+    schedule = schedules.exponential(lowest, decay_steps=updates - 1, decay_rate=highest / lowest)
+    rates, losses = schedule(np.arange(updates)), []
+    order = np.random.default_rng(SEED).permutation(len(inputs))
+    for update, learning_rate in enumerate(rates):
+        rows = np.take(order, range(update * batch_size, (update + 1) * batch_size), mode="wrap")
+        model.optimizer.learning_rate = learning_rate
+        model.reset_metrics()  # or the loss below would be the mean since the start
+        losses.append(float(model.train_on_batch(inputs[rows], labels[rows])[0]))
+        if not losses[-1] < 4 * losses[0]:  # also true for NaN: stop, the rest is noise
+            break
+    return rates[: len(losses)], np.array(losses)
+
+
+rates = schedules.exponential(1e-4, decay_steps=119, decay_rate=1e5)(np.arange(120))
+print(f"first, middle, last rate tried · 首、中、末: {rates[0]:.4f}  {rates[60]:.4f}  {rates[-1]:.1f}")
+
+# %% tags=["nbval-ignore-output"]
+keras.utils.set_random_seed(SEED)
+with strategy.scope():
+    model = compiled(vision.fast_cnn(), keras.optimizers.SGD(momentum=0.9, nesterov=True), together=1)
+rates, losses = find_learning_rate(model, x_few, y_few)
+smooth = np.exp(np.convolve(np.pad(np.log(losses), 4, mode="edge"), np.ones(9) / 9, mode="valid"))
+lowest = rates[smooth.argmin()]
+results.record("finder.rate_of_lowest_loss", lowest, band=choose(smoke=(0.001, 10), laptop=(0.001, 10), full=(0.001, 10)))
+
+figure, axis = plt.subplots(figsize=(7, 3.4))
+axis.loglog(rates, losses, color="0.75", label="loss of each mini-batch")
+axis.loglog(rates, smooth, color=plots.COLORS[0], label="smoothed")
+axis.axvline(lowest, color=plots.COLORS[1], linestyle="--", label=f"lowest: {lowest:.2g}")
+axis.set(xlabel="learning rate", ylabel="cross entropy", title="Learning-rate finder: one run, 120 updates")
+axis.legend()
+plots.show(
+    figure,
+    alt="Loss against learning rate, both on log axes: it falls to a lowest point, rises again, and ends far above its start.",
+    alt_zh="损失随学习率的变化（双对数坐标）：先降到最低点，再回升，最后远高于起点。",
+)
+
+# %% [markdown] lang="en"
+# **How to read it.** Not the lowest point: there the run is about to fail. For a *constant* rate take about a tenth of
+# it. A schedule with a warm-up bears more, because the network has settled by the time the peak comes; with batch
+# normalisation the best peak may lie beyond the lowest point, and the race below uses such a one, found on held-out
+# digits. The curve comes from the first hundred updates only: it is a starting value that saves you blind trials, not a law.
+#
+# ## Too small, too large
+#
+# Now the other half of the title. A thousand training digits, and a perceptron with one hidden layer of 2 to 2,048 units.
+# The error on the *training* digits says whether the model is able to learn (a high one: **underfitting**). The
+# difference between test error and training error says whether what it learned holds (a large one: **overfitting**).
+#
+# A sentence often printed: *large models tend to overfit, because size harms generalisation*. **Predict** the curve of the
+# test error: where will its lowest point be?
+
+# %% [markdown] lang="zh" of="f2469b03"
+# **怎样读这张图。** 不要取最低点：到了那里，训练已经快要失控。学习率*不变*时，取它的十分之一左右。带预热的调度能承受得更高，
+# 因为峰值到来时网络已经站稳；再加上批量归一化，最好的峰值可能在最低点之外，后面的竞速用的就是这样一个值，
+# 是在留出的数字上找到的。
+# 这条曲线只来自最初的一百来次更新：它给出的是一个起点，免得你盲目试来试去，不是定律。
+#
+# ## 太小与太大
+#
+# 再看标题的另一半。一千个训练数字，一个隐藏层、2 到 2,048 个单元的感知机。*训练*数字上的错误率说明模型有没有能力学会
+# （高就是**欠拟合**，underfitting）；测试错误率与训练错误率之差，说明学到的东西靠不靠得住（差得大就是**过拟合**，
+# overfitting）。
+#
+# 有一句常见的话：*大模型容易过拟合，因为规模大会降低泛化能力*。**先猜**测试错误率曲线的样子：最低点会在哪里？
+
+# %%
+small = choose(smoke=200, laptop=1_000, full=1_000)
+tested = choose(smoke=1_000, laptop=10_000, full=10_000)
+x_test, y_test = datasets.as_images(digits.x_test[:tested]), digits.y_test[:tested]
+
+
+def dense_network(units=128, penalty=None, dropout=0.0, shift=0.0):
+    """One hidden layer; the last three arguments are remedies against overfitting."""
+    x = images = keras.Input((28, 28, 1))
+    if shift:  # in pixels, another one for every image and epoch; inactive when the model is tested
+        x = layers.RandomTranslation(shift / 28, shift / 28, fill_mode="constant")(x)
+    x = layers.Dense(units, activation="relu", kernel_regularizer=penalty)(layers.Flatten()(x))  # (batch, units)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(images, layers.Dense(10, kernel_regularizer=penalty)(x))
+
+
+for units in (2, 32, 128, 2_048):
+    print(f"{units:5} units · 单元: {dense_network(units).count_params():9,} parameters · 参数")
+
+# %% tags=["nbval-ignore-output"]
+def train_small(name, seed, *, images=small, stop_early=False, epochs=None, **remedy):
+    """Train on a few digits drawn with this seed; return (training accuracy, test accuracy)."""
+    keras.utils.set_random_seed(seed)
+    with strategy.scope():
+        model = compiled(dense_network(**remedy), keras.optimizers.Adam(0.001), together=10)
+    rows = np.random.default_rng(seed).permutation(50_000)[:images]
+    x, y = datasets.as_images(digits.x_train[rows]), digits.y_train[rows]
+    options = {}
+    if stop_early:  # the digits that decide when to stop cannot be trained on: one fifth of the thousand
+        part = images // 5
+        options["validation_data"] = (x[:part], y[:part])
+        options["callbacks"] = [keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)]
+        x, y = x[part:], y[part:]
+    epochs = epochs or choose(smoke=8, laptop=24, full=80) * small // images  # equally many updates for all
+    training.fit(model, x, y, name=f"{name} {seed}", epochs=epochs, batch_size=50, **options)
+    return training.accuracy(model, x, y), training.accuracy(model, x_test, y_test)
+
+
+widths = choose(smoke=[2, 512], laptop=[2, 8, 32, 128, 512, 2_048], full=[2, 4, 8, 16, 32, 64, 128, 512, 2_048, 8_192])
+by_width = np.array([train_small(f"width {units}", SEED, units=units) for units in widths])  # (widths, 2)
+results.record("width.training_accuracy_of_widest", by_width[-1, 0], band=choose(smoke=(0.7, 1), laptop=(0.98, 1), full=(0.98, 1)))
+results.record("width.test_accuracy_of_narrowest", by_width[0, 1], band=choose(smoke=(0, 0.7), laptop=(0.1, 0.75), full=(0.1, 0.8)))
+results.record("width.test_accuracy_of_widest", by_width[-1, 1], band=choose(smoke=(0.5, 1), laptop=(0.88, 0.95), full=(0.88, 0.95)))
+
+# %% tags=["nbval-ignore-output"]
+figure, axis = plt.subplots(figsize=(7, 3.6))
+errors = 100 - 100 * by_width
+axis.fill_between(widths, errors[:, 0], errors[:, 1], color="0.9", label="generalisation gap")
+axis.semilogx(widths, errors[:, 1], "s-", color=plots.COLORS[1], label="test digits")
+axis.semilogx(widths, errors[:, 0], "o--", color=plots.COLORS[0], label="training digits")
+axis.set_xticks(widths, [f"{units:,}" for units in widths], minor=False)
+axis.set_xticks([], minor=True)
+axis.set(xlabel="hidden units", ylabel="error (%)", ylim=(-1, None), title="Error of networks of growing width")
+axis.legend()
+plots.show(
+    figure,
+    alt="Training error falls to zero as the network gets wider; test error falls too, then stays level; it does not rise.",
+    alt_zh="网络越宽，训练错误率降到零；测试错误率也随之下降，然后持平，并不回升。",
+)
+
+# %% [markdown] lang="en"
+# **Clinic: "size harms".** On the left both errors are high: the narrow network underfits. To the right the training
+# error reaches zero and the gap is there: the wide networks *can* learn every training digit by heart. But the test error
+# does not rise again. The network with a thousand times more parameters than training digits is at least as good as the
+# small ones. Memorising is not the opposite of generalising.
+#
+# What is right: *few data* overfit. Where the sentence comes from: the classical picture, in which test error rises
+# again with size. It holds near the size that barely fits the training data; beyond it the error falls a second time
+# ([Belkin et al. 2019](https://arxiv.org/abs/1812.11118), [Nakkiran et al. 2020](https://arxiv.org/abs/1912.02292)), and
+# counting parameters explains little ([Zhang et al. 2017](https://arxiv.org/abs/1611.03530)). With other data, noise in the
+# labels above all, you can see it rise.
+#
+# ## Seven remedies
+#
+# | remedy | what it does |
+# |---|---|
+# | a smaller model | fewer functions to choose from |
+# | L1 penalty | loss $+\ \lambda \sum \lvert w \rvert$: gradient $\lambda\,\mathrm{sign}(w)$, pulls weights to exactly zero |
+# | L2 penalty | loss $+\ \lambda \sum w^2$: gradient $2 \lambda w$, pulls large weights most |
+# | dropout | in training, each unit is set to 0 with probability $p$, the others are divided by $1 - p$ |
+# | early stopping | stop when the loss on held-out digits has not improved for a few epochs |
+# | augmentation | new images from old: shifted ones are still the same digit |
+# | more data | the real thing |
+#
+# Three of them are formulas. Penalty and gradient, computed by hand and by Keras:
+
+# %% [markdown] lang="zh" of="1fa42135"
+# **公式门诊：“大了就不好”。** 图的左边两种错误率都高：窄网络欠拟合。往右，训练错误率降到零，差距也出现了：
+# 宽网络*完全能够*把每个训练数字背下来。
+# 可是测试错误率并没有回升。参数比训练数字多上千倍的网络，至少不比小网络差。记得住，并不等于学不会。
+#
+# 对的说法是：*数据少*才容易过拟合。那句话从哪里来？来自经典的图景：测试错误率随规模先降后升。
+# 它在模型刚刚能拟合训练数据的规模附近成立；
+# 再往大走，错误率会第二次下降（[Belkin 等，2019](https://arxiv.org/abs/1812.11118)；[Nakkiran 等，
+# 2020](https://arxiv.org/abs/1912.02292)）；
+# 而且单凭数参数，解释不了多少东西（[Zhang 等，2017](https://arxiv.org/abs/1611.03530)）。换一份数据，
+# 尤其是标签有噪声时，你能看到它回升。
+#
+# ## 七种办法
+#
+# | 办法 | 做了什么 |
+# |---|---|
+# | 小一点的模型 | 可选的函数变少 |
+# | L1 正则化 | 损失 $+\ \lambda \sum \lvert w \rvert$：梯度 $\lambda\,\mathrm{sign}(w)$，把权重拉到恰好为零 |
+# | L2 正则化 | 损失 $+\ \lambda \sum w^2$：梯度 $2 \lambda w$，越大的权重拉得越狠 |
+# | 随机失活（dropout） | 训练时每个单元以概率 $p$ 置 0，其余除以 $1 - p$ |
+# | 早停（early stopping） | 留出数字上的损失连续几个周期没有改善，就停下 |
+# | 数据增强（augmentation） | 由旧图造新图：平移之后还是同一个数字 |
+# | 更多数据 | 最实在的办法 |
+#
+# 其中三种是公式。惩罚项及其梯度，手算和 Keras 各算一遍：
+
+# %%
+weights = np.random.default_rng(0).normal(size=(4, 3))
+penalties = {"L1": lambda w: 0.01 * np.abs(w).sum(), "L2": lambda w: 0.01 * (w**2).sum()}
+gradients = {"L1": 0.01 * np.sign(weights), "L2": 2 * 0.01 * weights}
+for name, regularizer in {"L1": regularizers.L1(0.01), "L2": regularizers.L2(0.01)}.items():
+    variable = tf.Variable(weights)
+    with tf.GradientTape() as tape:
+        penalty = regularizer(variable)
+    proofs.equal({f"{name} penalty": penalties[name](weights), "Keras": penalty}, tolerance=1e-7)
+    proofs.equal({
+        f"{name} gradient": gradients[name],
+        "tape": tape.gradient(penalty, variable),
+        "finite differences": proofs.finite_differences(penalties[name], weights),
+    }, tolerance=1e-7)
+
+# %% [markdown] lang="en"
+# **Clinic: a factor of two.** The formula often printed is $\tfrac{\lambda}{2} \sum w^2$. Keras has no half: `L2(0.01)` pulls
+# twice as hard as that formula with $\lambda = 0.01$. Neither is wrong; a value copied from one to the other is.
+#
+# **Clinic: "weight decay is L2".** Also often printed, for every optimiser: $w \leftarrow w - \eta\,(g + \lambda w)$. The cell
+# takes one step with both forms: once the pull is part of the gradient ($\tfrac{\lambda}{2} \sum w^2$ in the loss), once it is
+# taken off the weights directly (`weight_decay`). **Predict:** for which optimiser are they equal?
+
+# %% [markdown] lang="zh" of="b67dbd57"
+# **公式门诊：差一个 2。** 常见的公式是 $\tfrac{\lambda}{2} \sum w^2$，而 Keras 没有这个二分之一：
+# `L2(0.01)` 的拉力是 $\lambda = 0.01$ 时那个公式的两倍。
+# 两种写法都不算错；错的是把一边的数值照搬到另一边。
+#
+# **公式门诊：“权重衰减就是 L2”。** 这也很常见，而且说是对所有优化器都成立：$w \leftarrow w - \eta\,(g + \lambda w)$。
+# 下面用两种形式各走一步：
+# 一种把拉力放进梯度（损失里加 $\tfrac{\lambda}{2} \sum w^2$），
+# 一种直接从权重里减去（`weight_decay`）。**先猜：** 对哪种优化器两者相同？
+
+# %%
+start, slope, decay = np.array([2.0, -1.0, 0.5]), np.array([0.1, 0.2, -0.3]), 0.1
+for name, optimizer in {"SGD": keras.optimizers.SGD, "Adam": keras.optimizers.Adam}.items():
+    in_the_loss, off_the_weights = keras.Variable(start), keras.Variable(start)
+    optimizer(0.01).apply([keras.ops.convert_to_tensor(slope + decay * start, "float32")], [in_the_loss])
+    optimizer(0.01, weight_decay=decay).apply([keras.ops.convert_to_tensor(slope, "float32")], [off_the_weights])
+    moved = [np.asarray(variable) - start for variable in (in_the_loss, off_the_weights)]
+    same = "equal · 相同" if exercises.close(*moved, tolerance=1e-6) else "different · 不同"
+    print(f"{name:4}  L2: {moved[0].round(4)}   weight decay: {moved[1].round(4)}   {same}")
+
+# %% [markdown] lang="en"
+# Equal for plain gradient descent only. Adam divides by the size of the gradient, and so divides the pull out of the L2
+# form again: the first step has length $\eta$ whatever $\lambda$ is. That is why AdamW exists
+# ([Loshchilov and Hutter 2019](https://arxiv.org/abs/1711.05101)).
+#
+# **Dropout**, the third formula: keep with probability $1-p$ and divide what stays, so that the expected value is the
+# input. Keras draws the mask; from its zeros we compute the rest. When the network is tested, the layer does nothing.
+#
+# **Augmentation** needs no formula, it needs eyes: below, eight digits as they are, and two rows as the network sees them,
+# moved by up to two pixels, differently in every epoch.
+
+# %% [markdown] lang="zh" of="8345aef9"
+# 只有普通梯度下降才相同。Adam 要除以梯度的大小，于是把 L2 形式里的拉力又除掉了：无论 $\lambda$ 多大，
+# 第一步的长度都是 $\eta$。
+# 这正是 AdamW 存在的理由（[Loshchilov 与 Hutter，2019](https://arxiv.org/abs/1711.05101)）。
+#
+# 第三个公式是**随机失活**：以概率 $1-p$ 保留，并把留下的放大，使期望值等于输入。掩码由 Keras 抽取，
+# 我们从它的零出发算出其余部分。
+# 测试时这一层什么也不做。
+#
+# **数据增强**用不着公式，用眼睛看就行：再往下是八个数字的原样，以及网络看到的两行样子 —— 最多移动两个像素，每个周期都不一样。
+
+# %%
+inputs = np.random.default_rng(0).uniform(0.5, 1.5, size=(1_000, 64)).astype("float32")
+layer = layers.Dropout(0.25, seed=1)
+in_training, in_test = np.asarray(layer(inputs, training=True)), np.asarray(layer(inputs, training=False))
+kept = in_training != 0  # no input is zero
+proofs.equal({"NumPy": inputs * kept / (1 - 0.25), "Keras": in_training})
+proofs.equal({"input": inputs, "Keras, testing": in_test})
+print(f"kept · 保留: {kept.mean():.2f}   mean before and after · 前后均值: {inputs.mean():.2f}, {in_training.mean():.2f}")
+
+# %%
+move = layers.RandomTranslation(2 / 28, 2 / 28, fill_mode="constant", seed=0)
+moved = np.concatenate([np.asarray(move(x_few[:8], training=True)) for _ in range(2)])
+plots.show(
+    plots.grid([*x_few[:8], *moved], size=1.0),
+    alt="Eight handwritten digits, and below them two rows of the same digits, each shifted a little differently.",
+    alt_zh="八个手写数字；下面两行是同样的数字，每个平移的方向和距离略有不同。",
+)
+
+# %% [markdown] lang="en"
+# ### The comparison
+#
+# A network of 128 units on a thousand digits, once without any remedy and once with each. Three seeds each, and every seed also
+# draws other thousand digits: the dots show how far luck reaches. All make the same number of updates (early stopping
+# excepted, that is its point). Strengths were chosen on held-out training digits, before.
+#
+# **Predict** the best and the worst.
+
+# %% [markdown] lang="zh" of="660c8009"
+# ### 比一比
+#
+# 128 个单元的网络、一千个数字：不用任何办法训练一次，再用每种办法各训练一次。各跑三个随机种子，
+# 每个种子抽到的一千个数字也不同：
+# 圆点说明运气的影响有多大。
+# 更新次数都一样（早停除外，它的用意就在于此）。各种办法的强度事先在留出的训练数字上选定。
+#
+# **先猜**哪种最好，哪种最差。
+
+# %% tags=["nbval-ignore-output"]
+remedies = {
+    "none": {},
+    "smaller (16 units)": {"units": 16},
+    "L1 (0.0001)": {"penalty": regularizers.L1(1e-4)},
+    "L2 (0.001)": {"penalty": regularizers.L2(1e-3)},
+    "dropout (0.5)": {"dropout": 0.5},
+    "early stopping": {"stop_early": True},
+    "shifted digits": {"shift": 2},
+    "4 times the data": {"images": 4 * small},
+}
+seeds = [3 * SEED + number for number in range(choose(smoke=1, laptop=3, full=5))]
+measured = {
+    name: np.array([train_small(name, seed, **remedies[name]) for seed in seeds])  # (seeds, 2)
+    for name in choose(smoke=["none", "dropout (0.5)", "shifted digits"], laptop=remedies, full=remedies)
+}
+for name, accuracy in measured.items():
+    key = name.split(" (")[0].lower().replace(" ", "_")
+    band = choose(smoke=(0.5, 1), laptop=(0.85, 0.96), full=(0.85, 0.97))
+    results.record(f"remedy.{key}_test_accuracy", accuracy[:, 1].mean(), band=band)
+
+# %% tags=["nbval-ignore-output"]
+figure, axis = plt.subplots(figsize=(7.5, 3.8))
+for place, error in enumerate(100 - 100 * pair for pair in measured.values()):
+    axis.plot(error[:, 1], [place] * len(seeds), "s", color=plots.COLORS[1], label="test digits" if place == 0 else None)
+    axis.plot(error[:, 0], [place] * len(seeds), "o", color=plots.COLORS[0], fillstyle="none",
+              label="training digits" if place == 0 else None)
+    axis.plot(error[:, 1].mean(), place, "|", color="black", markersize=16)
+axis.axvline(100 - 100 * measured["none"][:, 1].mean(), color="0.6", linewidth=1, linestyle="--")
+axis.set_yticks(range(len(measured)), list(measured))
+axis.invert_yaxis()
+axis.set(xlabel="error (%)", xlim=(-0.5, None), title=f"Remedies, {small:,} digits, seeds: {len(seeds)}; bar: mean on test digits")
+axis.legend(loc="lower right")
+plots.show(
+    figure,
+    alt="Test and training errors of each remedy. More data and shifted digits lower the test error most; the rest little.",
+    alt_zh="每种办法的测试与训练错误率。更多数据和平移数字使测试错误率下降最多，其余收效甚微。",
+)
+
+# %% [markdown] lang="en"
+# **What the dots say.** More data wins by far, and augmentation, which makes data out of what you *know* about digits,
+# comes close behind. Dropout gains a little; the penalties gain nothing here that another seed does not also give. The
+# smaller model loses: it closes the gap by getting worse on the training digits, and a small gap is not the goal, a small test error is. Early
+# stopping gives up a fifth of the data to know when to stop, and here there is nothing to stop for; what it saves is time.
+#
+# So the order in which to try them: get data; augment; then dropout or penalties; a smaller model last, for reasons of cost.
+# With other data the order differs. This table is for these digits and this network, and that is what tables are for.
+#
+# ## How to choose an optimiser
+#
+# Chapter 5 compared nine of them, each with its learning rate tuned. What is left of the differences, when each is tuned,
+# is small; what differs is how much tuning they need.
+#
+# - **Start with Adam or AdamW** at 0.001 and a falling schedule. They forgive a bad rate, badly scaled inputs, sparse
+#   gradients. Transformers need them (or relatives): plain gradient descent barely trains those
+#   ([Zhang et al. 2020](https://arxiv.org/abs/1912.03194)).
+# - **SGD with momentum** has one number fewer in memory for each weight and is cheaper per step. With batch normalisation and
+#   a tuned rate it is hard to beat on images. It forgives nothing: use the finder.
+# - **RMSprop and Adagrad** are special cases that Adam contains; Adagrad's rate falls by itself and never recovers.
+# - **Lion** saves memory, **Muon** uses the shape of matrices; take them when you have many runs to compare.
+# - More general than this or that name: a tuned old optimiser beats an untuned new one
+#   ([Choi et al. 2019](https://arxiv.org/abs/1910.05446), [Schmidt et al. 2021](https://arxiv.org/abs/2007.01547)).
+#
+# You can now measure such a choice. That is the rest of this chapter.
+
+# %% [markdown] lang="zh" of="b70b6cff"
+# **这些点说明什么。** 更多数据遥遥领先；数据增强用你对数字的*了解*造出数据，紧随其后。随机失活略有收益；
+# 两种惩罚在这里的作用，不比换一个随机种子大。
+# 小模型输了：它靠在训练数字上变差来缩小差距，可目标不是差距小，而是测试错误率低。早停为了知道何时该停，让出了五分之一的数据，
+# 而这里并没有什么需要停下来躲避的；它省下的是时间。
+#
+# 所以尝试的次序是：先找数据；再做增强；然后才是随机失活或惩罚；为了节省开销，最后才考虑小模型。换一份数据，次序会不同。
+# 这张表只对这些数字和这个网络有效，而表格的用处正在于此。
+#
+# ## 怎样选择优化器
+#
+# 第 5 章比较过九种优化器，每一种的学习率都调过。都调好之后，剩下的差别很小；真正不同的是它们需要多少调整。
+#
+# - **先用 Adam 或 AdamW**，学习率 0.001，配一个下降的调度。学习率不太合适、输入没有缩放好、梯度稀疏，它们都能容忍。
+#   Transformer 离不开它们（或它们的近亲）：普通梯度下降几乎训练不动（[Zhang 等，2020](https://arxiv.org/abs/1912.03194)）。
+# - **带动量的 SGD** 每个权重少存一个数，每一步也更便宜。有了批量归一化和调好的学习率，在图像上很难被超过。
+#   但它什么都不容忍：请用学习率搜索。
+# - **RMSprop 和 Adagrad** 是 Adam 所包含的特例；Adagrad 的学习率会自己下降，再也回不来。
+# - **Lion** 省内存，**Muon** 利用矩阵的形状；有许多次训练可以比较时再用。
+# - 比名字更要紧的是：调好的旧优化器胜过没调的新优化器（[Choi 等，2019](https://arxiv.org/abs/1910.05446)；
+#   [Schmidt 等，2021](https://arxiv.org/abs/2007.01547)）。
+#
+# 这样的选择，你现在可以自己测量了。本章余下的部分就来做这件事。
+
+# %% [markdown] lang="en"
+# ## The speed run
+#
+# The start is a common beginner's recipe: two convolution-pooling pairs with 32 and 64 channels, a dense layer of 64,
+# Adam at 0.001, batches of 32, ten epochs. The goal: **read 99 of 100 test digits after as few seconds of training as
+# possible, on the machine you are sitting at.**
+#
+# Rules, without which such races are worthless:
+#
+# 1. All 60,000 training digits, no other data, random starting weights. Time is wall-clock time from the first batch to
+#    the last, building TensorFlow's graph included.
+# 2. One change at a time, kept even when it makes things worse, if the next one needs it.
+# 3. Every choice was made on 10,000 held-out training digits. The test digits are looked at once, here.
+# 4. Old and new recipe run in the same notebook, one after the other: the *ratio* of their times is the result. Seconds
+#    belong to a machine.
+
+# %% [markdown] lang="zh" of="271a406b"
+# ## 竞速
+#
+# 起点是一份常见的入门配方：两组卷积加池化（32 和 64 个通道）、一个 64 单元的全连接层、Adam 学习率 0.001、每批 32 个、
+# 十个周期。
+# 目标：**在你面前这台机器上，用尽量短的训练时间，让每 100 个测试数字认对 99 个。**
+#
+# 没有规则，这样的比赛就毫无价值：
+#
+# 1. 用全部 60,000 个训练数字，不用别的数据，从随机权重开始。计时从第一批到最后一批的实际时间，包括 TensorFlow 建图。
+# 2. 一次只改一处；哪怕某处改动让结果变差，只要下一处需要它，也保留。
+# 3. 每个选择都在留出的 10,000 个训练数字上做出。测试数字只看一次，就是这里。
+# 4. 新旧配方在同一个笔记本里先后运行：结果是两者时间的*比值*。秒数只属于某一台机器。
+
+# %%
+def strided_network():
+    """As vision.fast_cnn, but without batch normalisation: a change of its own, later."""
+    x = images = keras.Input((28, 28, 1))
+    for channels, size, stride in [(16, 7, 3), (32, 3, 1), (64, 3, 1)]:
+        x = layers.Conv2D(channels, size, strides=stride, activation="relu")(x)
+    return keras.Model(images, layers.Dense(10)(layers.Flatten()(x)))
+
+
+def beginner_network():
+    """The beginner's network, with logits instead of probabilities: the same function, the same training."""
+    model = vision.beginner_cnn()
+    model.layers[-1].activation = keras.activations.linear
+    return model
+
+
+for build in (beginner_network, strided_network, vision.fast_cnn):
+    model = build()
+    places = [int(np.prod(layer.output.shape[1:-1])) for layer in model.layers if hasattr(layer, "kernel")]
+    sizes = [int(np.prod(layer.kernel.shape)) for layer in model.layers if hasattr(layer, "kernel")]
+    products = int(np.dot(places, sizes))  # each weight is used once at every place
+    print(f"{build.__name__:17} {model.count_params():8,} parameters · 参数   {products:10,} products an image · 每幅图的乘法")
+
+# %%
+recipe = {"build": beginner_network, "epochs": 10, "batch_size": 32, "together": 1, "smoothing": 0.0,
+          "optimizer": lambda steps: keras.optimizers.Adam(0.001)}
+changes = {
+    "one epoch, one cycle": {"epochs": 1, "optimizer": lambda steps: keras.optimizers.Adam(training.OneCycle(0.003, steps))},
+    "stride for pooling": {"build": strided_network},
+    "batch normalisation": {"build": vision.fast_cnn},
+    "batches of 64": {"batch_size": 64},
+    "64 steps a call": {"together": 64},
+    "SGD with momentum": {"optimizer": lambda steps: keras.optimizers.SGD(
+        training.OneCycle(0.3, steps), momentum=0.9, nesterov=True)},
+    "soft labels": {"smoothing": 0.1},
+    "two epochs": {"epochs": 2},
+}
+path = {"beginner's recipe": recipe}
+for name, change in changes.items():
+    recipe = {**recipe, **change}
+    path[name] = recipe
+print(*path, sep="\n")
+
+# %% [markdown] lang="en"
+# Why each of them? **Predict** for each whether it changes the time, the accuracy, or both.
+#
+# - *One epoch, one cycle*: most of ten epochs at a constant rate is shaking about. One epoch whose rate rises to a peak and
+#   falls to zero ([Smith 2018](https://arxiv.org/abs/1803.09820)) spends the shaking time on nothing.
+# - *Stride for pooling*: do not compute places that pooling throws away. A first kernel of 7 × 7 that jumps three pixels.
+# - *Batch normalisation*: bears a high rate (chapter 2a). It costs time; it must earn it.
+# - *Batches of 64*, *64 steps a call*: the same arithmetic with less administration around it.
+# - *SGD with momentum*: fewer operations a step than Adam; its peak was searched upwards from the finder's value.
+# - *Soft labels* ([label smoothing](https://arxiv.org/abs/1512.00567)): the target is 0.91 for the right digit and 0.01 for each
+#   other, so that a digit already learned stops pulling.
+# - *Two epochs*: what more time buys, when each second already counts.
+
+# %% [markdown] lang="zh" of="adb2ab92"
+# 为什么改这些？**先猜**每一处改变的是时间、准确率，还是两者。
+#
+# - *一个周期、一次升降*（one cycle）：学习率不变的十个周期，大部分时间都在来回晃。只用一个周期，让学习率升到峰值再降到零
+#   （[Smith 2018](https://arxiv.org/abs/1803.09820)），晃的时间就省下了。
+# - *用步幅代替池化*：池化要丢掉的位置，一开始就不算。第一层用 7 × 7 的核，一次跳三个像素。
+# - *批量归一化*：经得起高学习率（第 2a 章）。它要花时间，得把这时间挣回来。
+# - *每批 64 个*、*每次调用 64 步*：算术一样多，外围的杂务更少。
+# - *带动量的 SGD*：每一步的运算比 Adam 少；峰值是从学习率搜索给出的值往上试出来的。
+# - *软标签*（[标签平滑](https://arxiv.org/abs/1512.00567)，label smoothing）：正确数字的目标是 0.91，其余各 0.01，
+#   于是已经学会的数字不再继续用力拉。
+# - *两个周期*：每一秒都已用足之后，再多花时间能换来什么。
+
+# %% tags=["nbval-ignore-output"]
+many = choose(smoke=2_048, laptop=60_000, full=60_000)
+x_train, y_train = datasets.as_images(digits.x_train[:many]), digits.y_train[:many]
+
+
+def run(name, recipe, epochs, images=many):
+    """Train by a recipe; return (seconds, test accuracy)."""
+    keras.utils.set_random_seed(SEED)
+    optimizer = recipe["optimizer"](epochs * -(-images // recipe["batch_size"]))  # a schedule must know the steps
+    with strategy.scope():
+        model = compiled(recipe["build"](), optimizer, recipe["smoothing"], recipe["together"])
+    targets = np.eye(10, dtype="float32")[y_train] if recipe["smoothing"] else y_train
+    history = training.fit(
+        model, x_train[:images], targets[:images], name=name, epochs=epochs, batch_size=recipe["batch_size"])
+    return sum(history["seconds"]), training.accuracy(model, x_test, y_test)
+
+
+# Laptop and smoke train one of the old recipe's ten epochs and count it ten times, the building of the graph once.
+epochs_run, old_recipe = choose(smoke=1, laptop=1, full=10), path["beginner's recipe"]
+building, _ = run("one batch", old_recipe, 1, images=32)
+measured_time, accuracy_measured = run("beginner's recipe", old_recipe, epochs_run)
+ten_epochs = measured_time + (10 - epochs_run) * (measured_time - building) / epochs_run
+seconds, accuracy = {"beginner's recipe": ten_epochs}, {"beginner's recipe": accuracy_measured}
+
+# %% tags=["nbval-ignore-output"]
+print(f"epochs run · 实际周期数: {epochs_run}   counted as · 计为: 10")
+results.record("speed_run.beginners_recipe_seconds", ten_epochs, unit="s", digits=1)
+results.record("speed_run.beginners_recipe_test_accuracy", accuracy_measured, band=choose(
+    smoke=(0.3, 1), laptop=(0.96, 0.995), full=(0.98, 0.997)))
+bands = {  # wide until three seeds are stored
+    "one epoch, one cycle": choose(smoke=(0.3, 1), laptop=(0.975, 0.998), full=(0.975, 0.998)),
+    "stride for pooling": choose(smoke=(0.3, 1), laptop=(0.965, 0.998), full=(0.965, 0.998)),
+    "batch normalisation": choose(smoke=(0.3, 1), laptop=(0.975, 0.998), full=(0.975, 0.998)),
+    "batches of 64": choose(smoke=(0.3, 1), laptop=(0.975, 0.998), full=(0.975, 0.998)),
+    "64 steps a call": choose(smoke=(0.3, 1), laptop=(0.975, 0.998), full=(0.975, 0.998)),
+    "SGD with momentum": choose(smoke=(0.3, 1), laptop=(0.98, 0.998), full=(0.98, 0.998)),
+    "soft labels": choose(smoke=(0.3, 1), laptop=(0.985, 0.998), full=(0.985, 0.998)),
+    "two epochs": choose(smoke=(0.3, 1), laptop=(0.988, 0.998), full=(0.988, 0.998)),
+}
+for name in choose(smoke=["stride for pooling", "soft labels", "two epochs"], laptop=bands, full=bands):
+    seconds[name], accuracy[name] = run(name, path[name], path[name]["epochs"])
+    key = name.lower().replace(" ", "_").replace(",", "")
+    results.record(f"speed_run.{key}_seconds", seconds[name], unit="s", digits=1)
+    results.record(f"speed_run.{key}_test_accuracy", accuracy[name], band=bands[name])
+
+# %% tags=["nbval-ignore-output"]
+figure, axis = plt.subplots(figsize=(8, 4.4))
+markers = [*plots.MARKERS, "<"]
+axis.plot(list(seconds.values()), [100 * value for value in accuracy.values()], color="0.8", zorder=1)
+for number, name in enumerate(seconds):
+    filled = "full" if number or epochs_run == 10 else "none"
+    axis.plot(seconds[name], 100 * accuracy[name], markers[number], fillstyle=filled, markersize=9,
+              color=plots.COLORS[number % 7], label=f"{number}  {name}")
+axis.axhline(99, color="0.5", linewidth=1, linestyle="--")
+axis.set_xscale("log")
+ticks = [value for value in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000) if min(seconds.values()) / 2 < value < 2 * max(seconds.values())]
+axis.set_xticks(ticks, [str(value) for value in ticks])
+axis.set_xticks([], minor=True)
+axis.set(xlabel="seconds of training (log scale)", ylabel="test accuracy (%)", title="The speed run: one change at a time")
+axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+plots.show(
+    figure,
+    alt="Test accuracy against training seconds on a log axis, one marker for each change; the path leads far to the left.",
+    alt_zh="横轴是训练秒数（对数），纵轴是测试准确率，每处改动一个标记；路径一路向左，时间大大缩短。",
+)
+
+# %% tags=["nbval-ignore-output"]
+old, fast, better = (seconds[name] for name in ("beginner's recipe", "soft labels", "two epochs"))
+# The ratio differs between machines; the band only says that the gain is no accident of one of them.
+results.record("speed_run.times_faster_one_epoch", old / fast, band=choose(smoke=(0, 500), laptop=(10, 200), full=(2, 500)), digits=1)
+results.record("speed_run.times_faster_two_epochs", old / better, band=choose(smoke=(0, 500), laptop=(5, 100), full=(2, 500)), digits=1)
+for name in ("soft labels", "two epochs"):
+    key = f"speed_run.{name.replace(' ', '_')}_test_accuracy"
+    spread = results.spread("05a", key)
+    if spread and profiles.name() == "laptop":
+        print(f"{key}, {spread['count']} seeds · 个种子: {spread['lowest']:.4f} … {spread['highest']:.4f}")
+
+# %% [markdown] lang="en"
+# **What happened.** The largest single factor is not a clever layer: it is stopping when there is nothing more to gain,
+# with a rate that has come down by then. The second is computing fewer places. Batch normalisation *costs* time and pays
+# in accuracy. The rest are small factors; small factors multiply.
+#
+# What did *not* help on these two cores, tried on held-out digits: compiling with XLA (the compiler needs longer than
+# the whole training), bfloat16 (emulated on this CPU, slower), averaging the weights of the last steps (no difference at the end of
+# a rate that falls to zero), Muon (as accurate, costlier), Adam instead of SGD. On a GPU other things count: there the
+# large batch and the compiler win, and the network is too small to fill the device.
+#
+# Where would you go on? Every change here was a *measurement* on held-out digits, most of them failures. That is the
+# method; the recipe is its residue.
+
+# %% [markdown] lang="zh" of="61a5c262"
+# **发生了什么。** 最大的一个因素不是什么巧妙的层，而是在没有什么可学时停下来，并且让学习率那时已经降下来。
+# 第二是少算一些位置。
+# 批量归一化*花费*时间，换来准确率。其余都是小因素，但小因素会相乘。
+#
+# 在这两个核上、用留出的数字试过而*没有*帮助的有：用 XLA 编译（编译所需的时间比整个训练还长）、
+# bfloat16（这种 CPU 靠模拟，更慢）、对最后若干步的权重取平均
+# （学习率降到零时，最后没有差别）、Muon（同样准，但更费时）、用 Adam 代替 SGD。在 GPU 上，要紧的东西不同：
+# 大批量和编译器占上风，
+# 而这个网络太小，填不满设备。
+#
+# 接下来你会怎么走？这里的每处改动都来自留出数字上的一次*测量*，而其中大多数是失败的。方法是这个；配方只是它留下的东西。
+
+# %% [markdown] lang="en"
+# ### Exercise 1 · easy — time to accuracy
+#
+# Races are judged by *time to a target* ([MLPerf](https://arxiv.org/abs/1910.01500) does so). Write
+# `time_to_accuracy(seconds, accuracy, target)`: from the seconds of each epoch and the accuracy after each, return the
+# seconds passed when the target is first reached, and `math.inf` if it never is.
+
+# %% [markdown] lang="zh" of="7b348d81"
+# ### 练习 1 · 易 —— 达到目标所需的时间
+#
+# 比赛按*达到目标的时间*评判（[MLPerf](https://arxiv.org/abs/1910.01500) 就是如此）。
+# 写出 `time_to_accuracy(seconds, accuracy, target)`：
+# 已知每个周期的秒数和每个周期之后的准确率，返回首次达到目标时已经过去的秒数；从未达到时返回 `math.inf`。
+
+# %% tags=["exercise"]
+import math
+
+
+def time_to_accuracy(seconds, accuracy, target):
+    """Seconds until the accuracy is at least the target for the first time."""
+    ### BEGIN SOLUTION
+    passed = 0.0
+    for duration, reached in zip(seconds, accuracy, strict=True):
+        passed += duration
+        if reached >= target:
+            return passed
+    return math.inf
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05a.time_to_accuracy", time_to_accuracy)
+
+# %% [markdown] lang="en" tags=["hint"]
+# Walk through the epochs and keep a running sum. The clock stops at the end of the first epoch that is good enough, that
+# epoch included. "At least" is `>=`.
+
+# %% [markdown] lang="zh" of="c70c0443" tags=["hint"]
+# 逐个周期往下走，累加时间。第一个达标的周期结束时停表，这个周期也算在内。“达到” 是 `>=`。
+
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — warm-up and cosine
+#
+# Write `warmup_cosine(step, peak, warmup, total)`: a straight line from 0 at step 0 to `peak` at step `warmup`, then half a cosine
+# down to 0 at step `total`. Without the `schedules` of the course, one number in, one number out.
+
+# %% [markdown] lang="zh" of="0abe2210"
+# ### 练习 2 · 中 —— 预热加余弦
+#
+# 写出 `warmup_cosine(step, peak, warmup, total)`：从第 0 步的 0 直线上升到第 `warmup` 步的 `peak`，再沿半个余弦下降，
+# 到第 `total` 步为 0。
+# 不用课程的 `schedules`；输入一个步数，输出一个数。
+
+# %% tags=["exercise"]
+def warmup_cosine(step, peak, warmup, total):
+    """Learning rate of one step."""
+    ### BEGIN SOLUTION
+    if step < warmup:
+        return peak * step / warmup
+    progress = (step - warmup) / (total - warmup)  # 0 at the peak, 1 at the end
+    return peak * (1 + math.cos(math.pi * progress)) / 2
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05a.warmup_cosine", warmup_cosine)
+
+# %% [markdown] lang="en" tags=["hint"]
+# First compute a progress that is 0 at the peak and 1 at the end. $\cos \pi x$ runs from 1 to −1 then; bring that to 1…0.
+
+# %% [markdown] lang="zh" of="f00b9757" tags=["hint"]
+# 先算出一个进度：在峰值处为 0，在终点处为 1。这时 $\cos \pi x$ 从 1 变到 −1；再把它换算到 1 至 0。
+
+# %% [markdown] lang="en"
+# ### Exercise 3 · medium — early stopping
+#
+# Write `early_stopping(losses, patience)`: given the validation loss after each epoch (counted from 0), return a pair: the epoch
+# after which training stops, because `patience` epochs in a row brought no new best, and the epoch whose weights are
+# restored. If nothing stops it, it stops after the last.
+
+# %% [markdown] lang="zh" of="02885541"
+# ### 练习 3 · 中 —— 早停
+#
+# 写出 `early_stopping(losses, patience)`：已知每个周期（从 0 数起）之后的验证损失，返回一对数：
+# 训练在哪个周期之后停下（连续 `patience` 个周期没有创新低），
+# 以及应当恢复哪个周期的权重。如果一直没有触发，就停在最后一个周期。
+
+# %% tags=["exercise"]
+def early_stopping(losses, patience):
+    """Return (epoch of stopping, best epoch)."""
+    ### BEGIN SOLUTION
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = epoch
+        if epoch - best >= patience:
+            return epoch, best
+    return len(losses) - 1, best
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05a.early_stopping", early_stopping)
+
+# %% [markdown] lang="en" tags=["hint"]
+# One number is enough: the best epoch so far. How many epochs ago was it? Do not look at losses that come later.
+
+# %% [markdown] lang="zh" of="ce92f3b7" tags=["hint"]
+# 记住一个数就够了：目前最好的是哪个周期。它是多少个周期之前的事？不要去看还没发生的损失。
+
+# %% [markdown] lang="en"
+# ### Exercise 4 · hard — dropout, forward and backward
+#
+# Write `dropout(x, rate, keep, upstream)`. `keep` is the mask (True = stays), `rate` the share that is dropped, `upstream` the gradient
+# of the loss by the output. Return the output and the gradient of the loss by `x`.
+
+# %% [markdown] lang="zh" of="27974a11"
+# ### 练习 4 · 难 —— 随机失活的前向与反向
+#
+# 写出 `dropout(x, rate, keep, upstream)`。`keep` 是掩码（True 表示留下），`rate` 是丢弃的比例，
+# `upstream` 是损失对输出的梯度。
+# 返回输出，以及损失对 `x` 的梯度。
+
+# %% tags=["exercise"]
+def dropout(x, rate, keep, upstream):
+    """Return (output, gradient by x), both of the shape of x."""
+    ### BEGIN SOLUTION
+    factor = keep / (1 - rate)  # 0 where dropped, 1 / (1 - rate) where kept
+    return x * factor, upstream * factor
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("05a.dropout", dropout)
+
+# %% [markdown] lang="en" tags=["hint"]
+# The output is `x` times a constant, number by number: which constant where kept, which where dropped? The gradient of $c\,x$ by $x$ is
+# $c$; the chain rule does the rest.
+
+# %% [markdown] lang="zh" of="10b36bfa" tags=["hint"]
+# 输出就是 `x` 逐个乘以一个常数：留下的乘几，丢弃的乘几？$c\,x$ 对 $x$ 的导数是 $c$，剩下的交给链式法则。
+
+# %% tags=["quiz", "nbval-ignore-output"]
+exercises.quiz("05a")
+
+# %% [markdown] lang="en"
+# ## Where it is used, and what to read
+#
+# Warm-up with cosine or linear decay is how large language models are trained
+# ([GPT-3, appendix B](https://arxiv.org/abs/2005.14165)); augmentation carries image models and speech recognition
+# ([SpecAugment](https://arxiv.org/abs/1904.08779)); and speed runs are a sport with results: the record for CIFAR-10 fell from
+# minutes to seconds by the same one-change-at-a-time method ([Jordan 2024](https://arxiv.org/abs/2404.00498)).
+#
+# - Srivastava et al. 2014, [*Dropout*](https://jmlr.org/papers/v15/srivastava14a.html); Prechelt 1998,
+#   [*Early stopping, but when?*](https://doi.org/10.1007/3-540-49430-8_3)
+# - Loshchilov and Hutter 2017, [*SGDR*](https://arxiv.org/abs/1608.03983): the cosine; Goyal et al. 2017,
+#   [*Accurate, large minibatch SGD*](https://arxiv.org/abs/1706.02677): the warm-up, and why rate and batch grow together.
+# - Goodfellow, Bengio and Courville, [*Deep Learning*, chapter 7](https://www.deeplearningbook.org/contents/regularization.html).
+#
+# **What the full profile changes.** The beginner's recipe runs all its ten epochs, so its accuracy and its time are
+# measured, not multiplied; schedules see 50,000 digits, remedies get five seeds and more epochs, the widths reach 8,192.
+#
+# Next: chapter 6 turns from pictures to sequences.
+
+# %% [markdown] lang="zh" of="cbef6c6c"
+# ## 用在哪里，读些什么
+#
+# 大语言模型就是用预热加余弦（或线性）衰减训练的（[GPT-3，附录 B](https://arxiv.org/abs/2005.14165)）；
+# 数据增强支撑着图像模型和语音识别
+# （[SpecAugment](https://arxiv.org/abs/1904.08779)）；竞速则是一项有成果的运动：靠同样的 “一次只改一处”，
+# CIFAR-10 的纪录从几分钟降到了几秒
+# （[Jordan 2024](https://arxiv.org/abs/2404.00498)）。
+#
+# - Srivastava 等，2014，[*Dropout*](https://jmlr.org/papers/v15/srivastava14a.html)；Prechelt 1998，
+#   [*Early stopping, but when?*](https://doi.org/10.1007/3-540-49430-8_3)
+# - Loshchilov 与 Hutter，2017，[*SGDR*](https://arxiv.org/abs/1608.03983)：余弦的来历；Goyal 等，2017，
+#   [*Accurate, large minibatch SGD*](https://arxiv.org/abs/1706.02677)：预热的来历，以及学习率为什么要随批量一起增大。
+# - Goodfellow、Bengio 与 Courville，
+#   [*Deep Learning* 第 7 章](https://www.deeplearningbook.org/contents/regularization.html)。
+#
+# **换成 full 配置会怎样。** 入门配方跑完全部十个周期，准确率和时间都是实测而不是相乘；各种调度用 50,000 个数字，
+# 各种办法用五个种子、更多周期，
+# 宽度扩展到 8,192。
+#
+# 接下来：第 6 章从图像转向序列。
