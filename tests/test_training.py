@@ -76,6 +76,7 @@ def test_fit_without_a_work_directory_leaves_nothing(tmp_path, monkeypatch):
 def test_fit_takes_a_dataset(monkeypatch, tmp_path):
     dataset = tf.data.Dataset.from_tensor_slices(train_worker.data()).batch(64)
     monkeypatch.setenv("COURSE_WORK", str(tmp_path))
+    monkeypatch.setenv("COURSE_PROFILE", "full")
     network = train_worker.model(tf.distribute.get_strategy())
     assert len(training.fit(network, dataset, None, name="dataset", epochs=2)["loss"]) == 2
 
@@ -201,8 +202,9 @@ def test_distributed_fit_says_what_does_not_fit():
 
 def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     uninterrupted, final = train_worker.victim()
-    finish(start("victim", tmp_path / "unused", COURSE_WORK=str(tmp_path)), code=9)
+    finish(start("victim", tmp_path / "unused", COURSE_WORK=str(tmp_path), COURSE_PROFILE="full"), code=9)
     monkeypatch.setenv("COURSE_WORK", str(tmp_path))
+    monkeypatch.setenv("COURSE_PROFILE", "full")
     resumed, weights = train_worker.victim()
     assert "resumed after epoch 2 of 4" in capsys.readouterr().out
     assert {key: len(values) for key, values in resumed.items()} == {"loss": 4, "accuracy": 4, "seconds": 4}
@@ -220,6 +222,7 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
 
 def test_a_damaged_store_starts_anew(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_WORK", str(tmp_path))
+    monkeypatch.setenv("COURSE_PROFILE", "full")
     expected = train_worker.victim()
     (state,), (progress,) = tmp_path.rglob("*.npz"), tmp_path.rglob("progress.json")
     good, good_progress = state.read_bytes(), progress.read_text(encoding="utf-8")
