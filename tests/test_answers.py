@@ -37,12 +37,12 @@ def test_every_exercise_has_answers():
         assert 3 <= len(answers(number)) <= 5, f"chapter {number} has {len(answers(number))} exercises"
 
 
-@pytest.mark.parametrize("name, answer", cases("right"))
+@pytest.mark.parametrize("name, answer", list(cases("right")))
 def test_right_answers_pass(name, answer):
     exercises.grade(name, answer)
 
 
-@pytest.mark.parametrize("name, answer", cases("wrong"))
+@pytest.mark.parametrize("name, answer", list(cases("wrong")))
 def test_wrong_answers_get_a_hint_that_names_the_mistake(name, answer):
     wrong, word = answer
     with pytest.raises(exercises.Wrong) as caught:
@@ -51,7 +51,7 @@ def test_wrong_answers_get_a_hint_that_names_the_mistake(name, answer):
     assert re.search(r"[\u4e00-\u9fff]", caught.value.hint_zh)
 
 
-@pytest.mark.parametrize("number, name", solutions())
+@pytest.mark.parametrize("number, name", list(solutions()))
 def test_three_wrong_answers_an_exercise(number, name):
     assert len(answers(number)[name]["right"]) >= 1
     assert len(answers(number)[name]["wrong"]) >= 3

@@ -79,9 +79,10 @@ def test_run_all_in_jupyterlab(copies, language):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.goto(f"{address}/tree/{language}/{path.name}", timeout=120_000)
+        # A workspace of its own: otherwise the tab of the other language is opened again, in front or behind.
+        page.goto(f"{address}/workspaces/{language}/tree/{language}/{path.name}", timeout=120_000)
         page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=120_000)
-        page.locator(".jp-Notebook").first.wait_for()
+        page.locator(".jp-Notebook:visible").first.wait_for(timeout=120_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         count = len(assemble.code_cells(nbformat.read(path, as_version=4)))
