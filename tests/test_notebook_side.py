@@ -18,6 +18,7 @@ def fresh(monkeypatch):
     monkeypatch.delenv("COURSE_PROFILE", raising=False)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.setitem(profiles._state, "profile", None)
+    monkeypatch.setitem(profiles._state, "seed", 0)
     results._run.clear()
     exercises._registry.pop("02.double", None)
 
