@@ -11,30 +11,33 @@ END, VOCABULARY = 1, 5
 
 
 class Markov:
-    """Row r's next token depends on the last one and on r: logits = table[r, last]. State: which table each row uses."""
+    """Row r's next token depends on the last two and on r: logits = table[r, before, last].
+
+    State: which table each row uses, and the token before the one that `step` is given.
+    """
 
     def __init__(self, rows, seed=0, scale=2.0):
-        self.tables = np.random.default_rng(seed).normal(0, scale, (rows, VOCABULARY, VOCABULARY))
+        self.tables = np.random.default_rng(seed).normal(0, scale, (rows, VOCABULARY, VOCABULARY, VOCABULARY))
 
     def start(self):
-        return {"table": np.arange(len(self.tables)), "steps": 0}
+        return {"table": np.arange(len(self.tables)), "before": np.zeros(len(self.tables), int)}
 
     def step(self, tokens, state):
-        logits = self.tables[state["table"], np.asarray(tokens)]
+        logits = self.tables[state["table"], state["before"], np.asarray(tokens)]
         logits[:, 0] = -1e9  # 0 is the start, never written
-        return logits, {**state, "steps": state["steps"] + 1}
+        return logits, {**state, "before": np.asarray(tokens)}
 
     @staticmethod
     def reorder(state, rows):
-        return {**state, "table": state["table"][rows]}
+        return {"table": state["table"][rows], "before": state["before"][rows]}
 
     def score(self, row, sequence):
-        total, last = 0.0, 0
+        total, before, last = 0.0, 0, 0
         for token in [*sequence, END]:
-            logits = self.tables[row, last].copy()
+            logits = self.tables[row, before, last].copy()
             logits[0] = -1e9
             total += decoding.log_softmax(logits)[token]
-            last = token
+            before, last = last, token
         return total
 
     def best(self, row, longest, length_power=0.0):
@@ -85,9 +88,9 @@ def test_beam_of_one_follows_greedy_where_greedy_ends():
 
 
 def test_wider_beams_are_never_less_probable_here():
-    stepper = Markov(20, 1)
+    stepper = Markov(200, 1, scale=0.7)
     by_width = [
-        decoding.beam_search(stepper, stepper.start(), batch=20, start=0, end=END, longest=5, width=width)[1]
+        decoding.beam_search(stepper, stepper.start(), batch=200, start=0, end=END, longest=5, width=width)[1]
         for width in (1, 100)
     ]
     assert (by_width[1] >= by_width[0] - 1e-12).all() and (by_width[1] > by_width[0] + 1e-6).any()
@@ -95,8 +98,8 @@ def test_wider_beams_are_never_less_probable_here():
 
 def test_greedy_stops_at_the_end_and_at_the_longest():
     stepper = Markov(2)
-    stepper.tables[0, :, END] = 50  # ends at once
-    stepper.tables[1, :, 3] = 50  # never ends
+    stepper.tables[0, ..., END] = 50  # ends at once
+    stepper.tables[1, ..., 3] = 50  # never ends
     found, scores = decoding.greedy(stepper, stepper.start(), start=np.zeros(2, int), end=END, longest=4)
     assert found == [[], [3, 3, 3, 3]]
     assert scores[0] == pytest.approx(0, abs=1e-6)
@@ -122,7 +125,7 @@ def test_sampling_draws_with_the_models_probabilities():
     stepper.tables = np.repeat(stepper.tables, count, axis=0)
     written = decoding.sample(stepper, stepper.start(), np.full((count, 1), 2), longest=1, seed=4)
     shares = np.bincount([row[0] for row in written], minlength=VOCABULARY) / count
-    logits, _ = stepper.step(np.array([2]), {"table": np.array([0]), "steps": 0})
+    logits, _ = stepper.step(np.array([2]), {"table": np.array([0]), "before": np.array([0])})
     wanted = np.exp(decoding.log_softmax(logits))[0]
     np.testing.assert_allclose(shares, wanted, atol=4 * np.sqrt(0.25 / count))
 
