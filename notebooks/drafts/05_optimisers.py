@@ -8,7 +8,7 @@
 # **At the end you can**
 #
 # - predict for which learning rates gradient descent converges, swings or explodes;
-# - write backpropagation in some 25 lines, and check a gradient against witnesses that do not know your derivation;
+# - write backpropagation in some thirty lines, and check a gradient against witnesses that do not know your derivation;
 # - measure what a mini-batch costs and what it buys;
 # - write nine optimisers, a few lines each, equal to Keras' step by step;
 # - compare optimisers so that the result means something, and say when there is no winner.
@@ -24,7 +24,7 @@
 # **学完这一章，你能够**
 #
 # - 预言学习率取多大时，梯度下降会收敛、来回摆动或者发散；
-# - 用二十几行代码写出反向传播，并请不知道你推导过程的 “证人” 来检验梯度；
+# - 用三十来行代码写出反向传播，并请不知道你推导过程的 “证人” 来检验梯度；
 # - 测出小批量付出了什么，换来了什么；
 # - 写出九种优化器，每种只有几行，每一步都与 Keras 相等；
 # - 做一次有意义的优化器比较，并在分不出胜负时如实说分不出。
@@ -47,6 +47,8 @@ sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
 
 # %%
+import base64
+import io
 import time
 import types
 
@@ -170,14 +172,19 @@ class SliderBox(ipywidgets.VBox):
 
 
 def picture(learning_rate):
+    """The path for one learning rate, as an image that a widget can show."""
     figure, axis = plt.subplots(figsize=(5.5, 3.2))
-    path = walk(learning_rate)
+    path, file = walk(learning_rate), io.BytesIO()
     draw_path(axis, valley, path, rf"$\eta$ = {learning_rate:.3f}, limit {2 / 12:.3f}: loss → {valley(path[-1]):.2g}")
-    plots.show(figure, alt="The path for the chosen learning rate.", alt_zh="所选学习率对应的路径。")
+    figure.savefig(file, dpi=90)
+    plt.close(figure)
+    return f'<img alt="path · 路径, η = {learning_rate:.3f}" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
 
 
 slider = ipywidgets.FloatLogSlider(value=0.1, min=-2.3, max=-0.72, step=0.02, description="η", continuous_update=False)
-display(SliderBox([slider, ipywidgets.interactive_output(picture, {"learning_rate": slider})]))
+shown = ipywidgets.HTML(picture(slider.value))
+slider.observe(lambda change: shown.set_trait("value", picture(change["new"])), "value")
+display(SliderBox([slider, shown]))
 
 # %% [markdown] lang="en"
 # ## Backpropagation from scratch: one number at a time
@@ -386,7 +393,7 @@ proofs.equal({
 
 # %%
 digits = datasets.mnist()
-count, tested = choose(smoke=640, laptop=3_200, full=48_000), choose(smoke=2_000, laptop=10_000, full=10_000)
+count, tested = choose(smoke=640, laptop=12_800, full=48_000), choose(smoke=2_000, laptop=10_000, full=10_000)
 
 
 def as_rows(images):
@@ -505,7 +512,8 @@ def accuracy(parameters, images, labels):
 
 
 trained = train(optimizers.GradientDescent(0.1), SEED, passes=choose(smoke=2, laptop=6, full=10))
-band = choose(smoke=(0.3, 1), laptop=(0.5, 1), full=(0.5, 1))
+# Wider than three seeds ask for, which agree to half a thousandth: another machine rounds differently.
+band = choose(smoke=(0.31, 0.81), laptop=(0.921, 0.932), full=(0.93, 0.98))
 results.record("tensor_network.test_accuracy", accuracy(trained, x_test, y_test), band=band)
 
 # %% [markdown] lang="en"
@@ -560,7 +568,7 @@ for size in sizes:
     draws = [flat_gradient(random.choice(512, size)) - whole for _ in range(60)]
     noise.append(np.sqrt(np.mean(np.sum(np.square(draws), axis=1)) / np.sum(whole**2)))
 slope = np.polyfit(np.log(sizes), np.log(noise), 1)[0]
-band = choose(smoke=(-0.6, -0.4), laptop=(-0.6, -0.4), full=(-0.6, -0.4))
+band = choose(smoke=(-0.53, -0.47), laptop=(-0.53, -0.47), full=(-0.53, -0.47))
 results.record("gradient_noise.slope", slope, band=band)
 
 # %% tags=["nbval-ignore-output"]
@@ -583,7 +591,8 @@ def curve(batch_size, learning_rate, passes):
 ways = {"batch": (count, 0.3, choose(smoke=20, laptop=60, full=60)), "mini_batch": (32, 0.3, choose(smoke=6, laptop=12, full=12)),
         "stochastic": (1, 0.03, 2)}  # batch size, learning rate, passes  # fmt: skip
 curves = {name: curve(*way) for name, way in ways.items()}
-bands = choose(smoke=[(0, 3), (0, 3), (0, 3)], laptop=[(0, 3), (0, 3), (0, 3)], full=[(0, 3), (0, 3), (0, 3)])
+bands = choose(smoke=[(1.38, 2.52), (0.23, 0.66), (0.095, 0.432)], laptop=[(1.48, 2.47), (0.155, 0.219), (0, 0.465)],
+               full=[(1.38, 2.6), (0, 0.25), (0, 0.5)])  # fmt: skip
 for (name, rows), band in zip(curves.items(), bands, strict=True):
     after_two_passes = rows[rows[:, 0] <= 2 * count][-1]
     results.record(f"{name}.training_loss", after_two_passes[2], band=band)
@@ -611,16 +620,18 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# Counted in examples, small batches learn most: they step most often. Counted in time, single examples lose that lead, because
-# each step pays for a whole round of Python and memory traffic; and full batches take few steps, each a long one. The
+# Counted in examples, the full batch is far behind: it steps once a pass. Mini-batch and single examples stay close together:
+# single examples step 32 times as often, but their noise forces a ten times smaller rate. Counted in time they part,
+# because each step pays for a whole round of Python and memory traffic, whether it looks at one digit or at 32. The
 # mini-batch is a compromise with the *machine*, and on a GPU, which multiplies large matrices at little extra cost, the
 # best size is larger than here.
 #
 # ## Momentum: remember where you were going
 #
 # In a long valley, gradient descent zigzags across and creeps along. **Momentum** ([Polyak 1964](https://doi.org/10.1016/0041-5553%2864%2990137-5))
-# keeps a velocity $v$: what changes sign cancels, what agrees adds up, to $1/(1-\mu)$ times the step. **Nesterov** (1983) takes
-# the gradient a little ahead, where momentum is about to carry us; in the form that Keras uses:
+# keeps a velocity $v$: what changes sign cancels, what agrees adds up, to $1/(1-\mu)$ times the step. **Nesterov** (1983;
+# [Sutskever et al. 2013](https://proceedings.mlr.press/v28/sutskever13.html)) takes the gradient a little ahead, where momentum
+# is about to carry us; in the form that Keras uses:
 #
 # $$ v \leftarrow \mu v - \eta g, \qquad w \leftarrow w + v \quad\text{(momentum)}, \qquad
 #    w \leftarrow w + \mu v - \eta g \quad\text{(Nesterov)} $$
@@ -629,13 +640,14 @@ plots.show(
 # $\kappa$, these two like $\sqrt{\kappa}$. Count.
 
 # %% [markdown] lang="zh" of="5705f42f"
-# 按样本数算，批越小学得越多，因为更新得最勤。按时间算，逐个样本就丢掉了这个优势：每走一步都要付一整套 Python 调用和内存搬运的代价；
-# 全批量则是步数少，每一步又长。小批量其实是与*机器*的妥协：GPU 做大矩阵乘法几乎不多花时间，所以最合适的批量比这里更大。
+# 按样本数算，全批量远远落后：一遍只走一步。小批量与逐个样本不相上下：逐个样本的步数是 32 倍，可噪声大，学习率只能取十分之一。
+# 按时间算，两者就分开了：每走一步都要付一整套 Python 调用和内存搬运的代价，不管这一步看的是 1 个数字还是 32 个。
+# 小批量其实是与*机器*的妥协：GPU 做大矩阵乘法几乎不多花时间，所以最合适的批量比这里更大。
 #
 # ## 动量：记住刚才往哪走
 #
 # 在狭长的山谷里，梯度下降横向来回折，纵向慢慢挪。**动量**（momentum，[Polyak，1964](https://doi.org/10.1016/0041-5553%2864%2990137-5)）
-# 记着一个速度 $v$：方向总变的分量互相抵消，方向一致的分量累积起来，最多放大到 $1/(1-\mu)$ 倍。**Nesterov**（1983）则先往前看一点，
+# 记着一个速度 $v$：方向总变的分量互相抵消，方向一致的分量累积起来，最多放大到 $1/(1-\mu)$ 倍。**Nesterov**（1983；[Sutskever 等，2013](https://proceedings.mlr.press/v28/sutskever13.html)）则先往前看一点，
 # 在动量将要带我们去的地方取梯度。Keras 采用的形式是：
 #
 # $$ v \leftarrow \mu v - \eta g, \qquad w \leftarrow w + v \quad\text{（动量）}, \qquad
@@ -668,7 +680,8 @@ for condition in (10, 100, 1_000):
 #
 # - **Adagrad** ([Duchi, Hazan and Singer 2011](https://jmlr.org/papers/v12/duchi11a.html)) adds up all squares:
 #   $a \leftarrow a + g^2$, $\;w \leftarrow w - \eta\, g / \sqrt{a + \epsilon}$. Steps can only shrink.
-# - **RMSprop** (Tieleman and Hinton, lecture of 2012) forgets: $s \leftarrow \rho s + (1-\rho) g^2$,
+# - **RMSprop** ([Tieleman and Hinton, lecture of 2012](https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf))
+#   forgets: $s \leftarrow \rho s + (1-\rho) g^2$,
 #   $\;w \leftarrow w - \eta\, g/\sqrt{s+\epsilon}$.
 # - **Adam** ([Kingma and Ba, arXiv:1412.6980](https://arxiv.org/abs/1412.6980)) averages the gradient too. Both averages
 #   start from 0 and are therefore too small at first; the last formula corrects this:
@@ -705,7 +718,8 @@ for condition in (10, 100, 1_000):
 #
 # - **Adagrad**（[Duchi、Hazan 与 Singer，2011](https://jmlr.org/papers/v12/duchi11a.html)）把历次平方全部累加：
 #   $a \leftarrow a + g^2$，$\;w \leftarrow w - \eta\, g / \sqrt{a + \epsilon}$。步长只会越来越小。
-# - **RMSprop**（Tieleman 与 Hinton，2012 年的课堂讲义）会遗忘：$s \leftarrow \rho s + (1-\rho) g^2$，
+# - **RMSprop**（[Tieleman 与 Hinton，2012 年的课堂讲义](https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf)）
+#   会遗忘：$s \leftarrow \rho s + (1-\rho) g^2$，
 #   $\;w \leftarrow w - \eta\, g/\sqrt{s+\epsilon}$。
 # - **Adam**（[Kingma 与 Ba，arXiv:1412.6980](https://arxiv.org/abs/1412.6980)）对梯度本身也取平均。两个平均都从 0 开始，起初偏小，
 #   最后一个式子负责校正：$m \leftarrow \beta_1 m + (1-\beta_1) g$，$\;v \leftarrow \beta_2 v + (1-\beta_2) g^2$，
@@ -836,13 +850,15 @@ for name, (rule, reference, in_keras) in contestants.items():
     })
 keras.config.set_floatx("float32")  # as it was
 
-right = {name: walk_digits(by_numpy_rule(contestants[name][0])) for name in ("Adam", "AdamW", "Nesterov")}
 spoiled = {
     "Adam without bias correction · 不校正偏差": ("Adam", lambda w, g, memory, _, rate: adam(w, g, memory, 10**9, rate)),
     "Adam with epsilon of 1e-7 · ε 取 1e-7": ("Adam", lambda *given: adam(*given, epsilon=1e-7)),
+    "RMSprop with epsilon of 1e-7 · ε 取 1e-7": ("RMSprop", lambda *given: rmsprop(*given, epsilon=1e-7)),
     "AdamW without decay · 不衰减": ("AdamW", lambda *given: adamw(*given, decay=0)),
+    "Muon without decay · 不衰减": ("Muon", lambda *given: muon(*given, decay=0)),
     "Nesterov as plain momentum · 当成普通动量": ("Nesterov", momentum),
 }
+right = {name: walk_digits(by_numpy_rule(contestants[name][0])) for name, _ in spoiled.values()}
 for name, (original, rule) in spoiled.items():
     difference = np.max(np.abs(walk_digits(by_numpy_rule(rule)) - right[original]))
     print(f"{'noticed ✓ · 发现' if difference > 1e-5 else 'hidden ✗ · 没发现'}   {name}")
@@ -856,7 +872,7 @@ for name, (original, rule) in spoiled.items():
 # *how* they move, not who wins.
 #
 # What Muon does is seen on a matrix: the singular values of a real gradient, of the digit network's first kernel. A few
-# directions carry almost everything. Adam's division changes that a little; Muon levels them.
+# directions carry almost everything. Adam's division lifts the small ones; Muon levels all of them.
 
 # %% [markdown] lang="zh" of="c6e9026e"
 # ## 在弯曲的山谷里
@@ -866,7 +882,7 @@ for name, (original, rule) in spoiled.items():
 # 两个权重代表不了一个网络：这幅图说明它们*怎样*走，不说明谁会赢。
 #
 # Muon 的作用要在矩阵上看：取数字网络第一个权重矩阵的真实梯度，看它的奇异值。几乎全部的量都集中在少数几个方向上。
-# Adam 的除法略有改变，Muon 则把它们拉平。
+# Adam 的除法把小的抬高了一些，Muon 则把它们全部拉平。
 
 # %%
 def bend(point):
@@ -958,9 +974,11 @@ for name, (make, lowest) in candidates.items():
 # %% tags=["nbval-ignore-output"]
 seeds = [3 * SEED, 3 * SEED + 1, 3 * SEED + 2]  # another SEED gives three other seeds
 bands = dict(zip(candidates, choose(
-    smoke=[(0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)],
-    laptop=[(0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)],
-    full=[(0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)],
+    smoke=[(0.527, 0.789), (0.614, 0.789), (0.651, 0.823), (0.467, 0.843), (0.515, 0.907), (0.673, 0.817),
+           (0.673, 0.816), (0.684, 0.846), (0.775, 0.791)],
+    laptop=[(0.935, 0.947), (0.918, 0.952), (0.933, 0.944), (0.937, 0.944), (0.934, 0.951), (0.927, 0.943),
+            (0.922, 0.949), (0.928, 0.946), (0.936, 0.960)],
+    full=[(0.93, 0.99)] * 9,  # guards, from the course's shorter runs
 ), strict=True))  # fmt: skip
 spread_of = "[{0[0]:.4f}, {0[2]:.4f}]".format
 tuned, default = {}, {}
@@ -974,7 +992,7 @@ best = max(tuned, key=lambda name: np.mean(tuned[name]))
 for one in (best, "SGD"):
     overlapping = [name for name in tuned if tuned[name][2] >= tuned[one][0] and tuned[name][0] <= tuned[one][2]]
     print(f"{one}{' (highest mean · 平均最高)' if one == best else ''} overlaps with · 重叠: {', '.join(name for name in overlapping if name != one) or '—'}")
-gaps = choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)])
+gaps = choose(smoke=[(0.19, 0.45), (0.30, 0.47)], laptop=[(0.036, 0.065), (0.043, 0.310)], full=[(0, 0.1), (0, 0.3)])
 for name, band in zip(("SGD", "Adagrad"), gaps, strict=True):
     results.record(f"default_gap.{name.lower()}_adam", np.mean(default["Adam"]) - np.mean(default[name]), band=band)
 
@@ -1007,14 +1025,16 @@ plots.show(
 
 # %% [markdown] lang="en"
 # Read the spreads, then speak. Two lines above the figure name the optimisers whose range overlaps the best one's, and those
-# that overlap tuned SGD's: inside such a group this experiment sees *no* difference, and three seeds are few. In our own
-# trial Muon came out highest: on this network one large matrix holds nearly all weights, which is what
-# Muon is made for, and the race counts updates, not time (each of Muon's costs several matrix products more).
+# that overlap tuned SGD's: inside such a group this experiment sees *no* difference, and three seeds are few. Muon had the
+# highest mean each time we ran this (three times, all seeds new): on this network one large matrix holds nearly all
+# weights, which is what Muon is made for, and the race counts updates, not time (each of Muon's costs several matrix
+# products more). All others lie close together, and tuned Adam is *not* ahead of tuned SGD.
 #
-# The largest effect is another one: with the default learning rate, plain SGD and Adagrad look hopeless, and after six trials
-# they do not. "Adam beats SGD" is here mostly a statement about defaults. All this is a small perceptron and a short training;
-# on Transformers, whose gradients differ in size from layer to layer, Adam's family keeps a real lead, and when trainings are too
-# dear to repeat, a method that works untuned is worth a lot. Chapter 5a adds schedules, and how to choose.
+# The largest effect is another one: with the default learning rate, plain SGD and Adagrad fall far behind, and after six trials
+# they do not. "Adam beats SGD" is here a statement about defaults: Adam's is near its best on many tasks, SGD's is not. All
+# this is a small perceptron, a short training, a learning rate that stays constant. On Transformers, whose gradients differ in
+# size from layer to layer, Adam's family keeps a real lead ([Zhang et al. 2020](https://arxiv.org/abs/1912.03194)), and when
+# trainings are too dear to repeat, a method that works untuned is worth a lot. Chapter 5a adds schedules, and how to choose.
 #
 # ## Formula clinic
 #
@@ -1032,12 +1052,14 @@ plots.show(
 
 # %% [markdown] lang="zh" of="445683f9"
 # 先看范围，再下结论。图上方有两行列出与最好者范围重叠的优化器，以及与调过的 SGD 重叠的优化器：同一组之内，这个实验看*不*出差别，
-# 何况只有三个种子。我们试跑时 Muon 最高：这个网络几乎所有权重都在一个大矩阵里，正合 Muon 的用处；
-# 而且这里比的是更新次数，不是时间（Muon 每次更新要多做好几次矩阵乘法）。
+# 何况只有三个种子。我们跑了三次，每次都换新种子，平均最高的都是 Muon：这个网络几乎所有权重都在一个大矩阵里，正合 Muon 的用处；
+# 而且这里比的是更新次数，不是时间（Muon 每次更新要多做好几次矩阵乘法）。其余各种彼此接近，调过的 Adam *并不*领先于调过的 SGD。
 #
-# 最大的差别在别处：用默认学习率时，普通 SGD 和 Adagrad 似乎不可救药；试过六个学习率之后，就不是那么回事了。
-# “Adam 胜过 SGD” 在这里说的多半是默认值。这一切都只是一个小感知机、一次短训练。Transformer 各层的梯度大小悬殊，
-# Adam 一族在那里的优势是实在的；训练贵得没法重来时，不调也能用的方法就很值钱。学习率日程与如何选择，见第 5a 章。
+# 最大的差别在别处：用默认学习率时，普通 SGD 和 Adagrad 远远落后；试过六个学习率之后，就不是那么回事了。
+# “Adam 胜过 SGD” 在这里说的是默认值：Adam 的默认值在许多任务上已接近最佳，SGD 的则不然。
+# 这一切都只是一个小感知机、一次短训练，学习率也始终不变。Transformer 各层的梯度大小悬殊，
+# Adam 一族在那里的优势是实在的（[Zhang 等，2020](https://arxiv.org/abs/1912.03194)）；
+# 训练贵得没法重来时，不调也能用的方法就很值钱。学习率调度与如何选择，见第 5a 章。
 #
 # ## 公式门诊
 #
@@ -1099,7 +1121,7 @@ for name, make in {
 # $m < N$ 时，这个式子是**小批量**梯度下降（mini-batch）；$m = N$ 才叫**批量**梯度下降（batch）。（代码里的 `batch_size` 指的是小批量，
 # 名字确实起得不巧，上面的数可不含糊。）
 #
-# **诊断。** 学习率日程也是 “动态” 的，表现却不一样。论文里的词是 **adaptive**，自适应：Adagrad 是自适应次梯度法（adaptive subgradient，
+# **诊断。** 学习率调度也是 “动态” 的，表现却不一样。论文里的词是 **adaptive**，自适应：Adagrad 是自适应次梯度法（adaptive subgradient，
 # [Duchi 等，2011](https://jmlr.org/papers/v12/duchi11a.html)）；Adam 这个名字取自 adaptive moment estimation，即自适应矩估计
 # （[arXiv:1412.6980](https://arxiv.org/abs/1412.6980)）。自适应的意思是：步长随*每个权重自己的*梯度而定。
 # 那两个中文名也不通行，直接说 Adagrad 和 Adam 就好。
@@ -1264,13 +1286,15 @@ exercises.quiz("05")
 # %% [markdown] lang="en"
 # ## Where it is used, and what to read
 #
-# Everything that learns in this course learns by a gradient and one of these nine rules. Automatic differentiation also
+# Nearly everything that learns in this course learns by a gradient and one of these nine rules. Automatic differentiation also
 # steers weather models and designs aircraft; the cheap backward pass is its common idea. Large language models are mostly
 # trained with AdamW; Lion and Muon are recent attempts to do better with less memory or fewer steps.
 #
 # - Robbins and Monro 1951, [*A stochastic approximation method*](https://doi.org/10.1214/aoms/1177729586): why noisy steps converge.
 # - Polyak 1964, [*Some methods of speeding up the convergence of iteration methods*](https://doi.org/10.1016/0041-5553%2864%2990137-5);
-#   Nesterov 1983, *A method of solving a convex programming problem with convergence rate O(1/k²)*.
+#   Sutskever, Martens, Dahl and Hinton 2013,
+#   [*On the importance of initialization and momentum in deep learning*](https://proceedings.mlr.press/v28/sutskever13.html): Nesterov's
+#   method of 1983, as used here.
 # - Rumelhart, Hinton and Williams 1986,
 #   [*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0): four pages.
 # - Baydin, Pearlmutter, Radul and Siskind, [*Automatic differentiation in machine learning: a survey*](https://arxiv.org/abs/1502.05767).
@@ -1284,12 +1308,14 @@ exercises.quiz("05")
 # %% [markdown] lang="zh" of="605622fb"
 # ## 用在哪里，读些什么
 #
-# 这门课里凡是会学习的东西，靠的都是梯度，再加上这九条规则之一。自动微分也用来改进天气模型、设计飞机，共同的想法就是便宜的反向传播。
+# 这门课里会学习的东西，靠的几乎都是梯度，再加上这九条规则之一。自动微分也用来改进天气模型、设计飞机，共同的想法就是便宜的反向传播。
 # 大语言模型多用 AdamW 训练；Lion 和 Muon 是近年的新尝试，想用更少的内存或更少的步数做得更好。
 #
 # - Robbins 与 Monro，1951，[*A stochastic approximation method*](https://doi.org/10.1214/aoms/1177729586)：带噪声的步子为什么能收敛。
 # - Polyak，1964，[*Some methods of speeding up the convergence of iteration methods*](https://doi.org/10.1016/0041-5553%2864%2990137-5)；
-#   Nesterov，1983，*A method of solving a convex programming problem with convergence rate O(1/k²)*。
+#   Sutskever、Martens、Dahl 与 Hinton，2013，
+#   [*On the importance of initialization and momentum in deep learning*](https://proceedings.mlr.press/v28/sutskever13.html)：
+#   Nesterov 1983 年的方法，就是这里所用的形式。
 # - Rumelhart、Hinton 与 Williams，1986，[*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0)：只有四页。
 # - Baydin、Pearlmutter、Radul 与 Siskind，[*Automatic differentiation in machine learning: a survey*](https://arxiv.org/abs/1502.05767)。
 # - Kingma 与 Ba，[*Adam*](https://arxiv.org/abs/1412.6980) 第 2、3 节，对照本章的代码来读。
