@@ -1,0 +1,1041 @@
+# %% [markdown] lang="en"
+# # 7 Attention and the Transformer
+#
+# A recurrent network reads a sentence like a tape, one step after the other. Attention lets every word look at every other
+# word at once, and decide for itself where to look. Stacked a few times, that is a **Transformer**, the machine behind
+# translation, chat and protein folding. Here you build it from two loops up to a model with fifty million weights.
+#
+# **At the end you can**
+#
+# - compute attention as loops, as two matrix products and in Keras, forward and backward, with the same numbers;
+# - say what the $\sqrt{d}$ is for, and show what happens without it;
+# - hide the future and the padding, and test that nothing leaks through;
+# - tell attention about order in three ways, and prove what each one promises;
+# - assemble a Transformer block in NumPy that equals Keras', and say where its normalisation belongs;
+# - say when attention is faster than recurrence, and when it is not.
+#
+# **To know before:** softmax and its Jacobian (chapter 4), backpropagation (chapter 5). Time and memory, measured, stand
+# below the imports.
+# %% [markdown] lang="zh" of=""
+# # 7 注意力与 Transformer
+#
+# 循环网络读句子像听磁带，一步接一步。注意力（attention）则让每个词同时看到所有的词，看哪里由它自己决定。把它叠上几层，
+# 就是 **Transformer**：机器翻译、聊天程序、蛋白质结构预测，背后都是它。这一章从两个循环写起，一直搭到有五千多万个权重的模型。
+#
+# **学完这一章，你能够**
+#
+# - 用循环、用两次矩阵乘法、用 Keras 计算注意力，前向和反向的数都相同；
+# - 说清 $\sqrt{d}$ 的用处，并演示去掉它会怎样；
+# - 遮住未来和填充，并检验没有任何信息漏过去；
+# - 用三种办法把次序告诉注意力，并证明每种办法保证了什么；
+# - 用 NumPy 搭出与 Keras 相等的 Transformer 块，并说明归一化该放在哪里；
+# - 说出注意力什么时候比循环快，什么时候并不快。
+#
+# **预备知识：** softmax 及其雅可比矩阵（第 4 章），反向传播（第 5 章）。实测的时间和内存写在导入语句之后。
+# %% tags=["setup"]
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+import sys
+from pathlib import Path
+
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
+course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
+if course is None:
+    raise ModuleNotFoundError(
+        "找不到 course_utils：请上传并解压课程的 ZIP 包 · course_utils not found: upload and unzip the course's ZIP file"
+    )
+sys.path.insert(0, str(course))
+from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+# %%
+import importlib
+import re
+import timeit
+import tracemalloc
+
+import ipywidgets as widgets
+import keras
+import matplotlib.cbook
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from matplotlib.colors import PowerNorm
+from PIL import Image
+
+from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, training
+from course_utils.models import transformer
+from course_utils.profiles import choose
+from course_utils.reference import activations, attention, normalization
+# %% tags=["parameters"]
+PROFILE = None
+SEED = 0
+# %% tags=["nbval-ignore-output"]
+profiles.use(PROFILE, SEED)
+strategy = devices.create_strategy()
+devices.describe()
+# %% tags=["cost", "nbval-ignore-output"]
+results.cost("07")
+# %% [markdown] lang="en"
+# ## The idea: a soft dictionary
+#
+# A Python dictionary compares your **query** with its **keys**, finds the one that is equal, and hands you its **value**.
+# Nothing equal, no answer. Attention is the soft version: score *every* key by how well it fits the query, turn the
+# scores into shares (softmax), and answer with the mean of all values, weighted by the shares. Everything in it is smooth,
+# so it can be learned.
+#
+# It needs no network. Cut a photograph into all its windows of 8 × 8 pixels. The query is one window, at a star of the
+# flag. The keys are all 8,649 windows. A score is a dot product: large where two windows have light and dark in the same
+# places. (Averaging pixels with such weights is a good way to remove noise,
+# [Buades, Coll and Morel 2005](https://doi.org/10.1109/CVPR.2005.38).) **Before you run:** where will the weights be?
+# %% [markdown] lang="zh" of=""
+# ## 想法：一本 “软” 字典
+#
+# 在 Python 字典里查东西，是拿你的**查询**（query）去和所有的**键**（key）比，找到相等的那个，取出它的**值**（value）；没有相等的键，
+# 就没有答案。注意力是它的 “软” 版本：给*每个*键打分，看它与查询有多合拍；用 softmax 把分数变成份额；答案是所有的值按份额加权的平均。
+# 整个过程处处光滑，所以可以学习。
+#
+# 这件事不需要网络。把一张照片切成所有 8 × 8 的小窗，查询是其中一个，落在国旗的一颗星上；键是全部 8,649 个小窗。
+# 分数就是点积：两个小窗明暗的位置越一致，分数越大。（用这样的权重对像素取平均，是去除噪声的好办法，见
+# [Buades、Coll 与 Morel，2005](https://doi.org/10.1109/CVPR.2005.38)。）**运行之前先猜一猜：** 权重会落在哪里？
+# %%
+with Image.open(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as opened:
+    photo = np.asarray(opened.convert("L").crop((40, 20, 440, 420)).resize((100, 100))) / 255
+windows = np.lib.stride_tricks.sliding_window_view(photo, (8, 8)).reshape(-1, 64)  # (93 · 93, 64)
+centred = windows - windows.mean(axis=1, keepdims=True)
+keys = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 0.02**2)  # contrast 1, even areas less
+
+
+def look(row, column, divisors, alt, alt_zh):
+    """Where one window of the photograph looks, with its scores divided by each of the divisors."""
+    figure, axes = plt.subplots(1, 1 + len(divisors), figsize=(2.7 * (1 + len(divisors)), 3.4))
+    axes[0].imshow(photo)
+    axes[0].add_patch(plt.Rectangle((column, row), 8, 8, fill=False, color=plots.COLORS[4], linewidth=2.5))
+    axes[0].set_title("photograph and query")
+    for axis, divisor in zip(axes[1:], divisors, strict=True):
+        weights = activations.softmax(keys @ keys[93 * row + column] / divisor).reshape(93, 93)
+        axis.imshow(np.pad(weights, ((3, 4), (3, 4))), cmap="magma", norm=PowerNorm(0.4))
+        axis.set_title(f"weights, scores ÷ {divisor:.3g}\nlargest {weights.max():.4f}")
+    for axis in axes:
+        axis.axis("off")
+    plots.show(figure, alt=alt, alt_zh=alt_zh)
+
+
+look(34, 4, [8], alt="A portrait before a flag, one star marked; the weights are bright at this star and at the others.",
+     alt_zh="国旗前的人像，一颗星被框出；权重在这颗星和其他几颗星上最亮。")
+# %% [markdown] lang="en"
+# ## Attention: loops, NumPy, Keras
+#
+# For queries $q_i$ and keys $k_j$ of $d$ numbers each, and values $v_j$:
+#
+# $$ s_{ij} = \frac{q_i \cdot k_j}{\sqrt d} \qquad a_{ij} = \frac{e^{s_{ij}}}{\sum_l e^{s_{il}}} \qquad
+#    o_i = \sum_j a_{ij}\, v_j \qquad\text{or}\qquad O = \mathrm{softmax}\!\Big(\frac{QK^\top}{\sqrt d}\Big)\, V $$
+#
+# $s$: scores, $a$: weights (each row adds up to 1), $o$: answers. In **self-attention** queries, keys and values come from
+# the same sequence. Dividing by $\sqrt d$ has a section of its own below.
+#
+# Two traps in Keras, both in the cell: `keras.ops.dot_product_attention` puts time before heads, *(batch, time, heads,
+# size)*, and the layer `keras.layers.Attention` does **not** divide by $\sqrt d$.
+# %% [markdown] lang="zh" of=""
+# ## 注意力：循环、NumPy、Keras
+#
+# 设查询 $q_i$ 和键 $k_j$ 各有 $d$ 个数，值为 $v_j$：
+#
+# $$ s_{ij} = \frac{q_i \cdot k_j}{\sqrt d} \qquad a_{ij} = \frac{e^{s_{ij}}}{\sum_l e^{s_{il}}} \qquad
+#    o_i = \sum_j a_{ij}\, v_j \qquad\text{即}\qquad O = \mathrm{softmax}\!\Big(\frac{QK^\top}{\sqrt d}\Big)\, V $$
+#
+# $s$ 是分数，$a$ 是权重（每行之和为 1），$o$ 是答案。查询、键和值都来自同一个序列时，称为**自注意力**（self-attention）。
+# 为什么要除以 $\sqrt d$，下面专有一节。
+#
+# Keras 里有两处容易踩坑，下面的单元格都会遇到：`keras.ops.dot_product_attention` 把时间放在头的前面，形状是
+# *（批量，时间，头，大小）*；而 `keras.layers.Attention` 这一层**不**除以 $\sqrt d$。
+# %%
+def attention_loop(query, key, value):
+    """(query time, size), (key time, size), (key time, value size) -> output, weights."""
+    output, weights = np.zeros((len(query), value.shape[1])), np.zeros((len(query), len(key)))
+    for i, one_query in enumerate(query):
+        scores = [one_query @ one_key / np.sqrt(query.shape[1]) for one_key in key]
+        weights[i] = np.exp(scores) / np.sum(np.exp(scores))
+        for weight, one_value in zip(weights[i], value, strict=True):
+            output[i] += weight * one_value
+    return output, weights
+
+
+random = np.random.default_rng(0)
+query, key, value = (random.normal(size=shape) for shape in [(5, 16), (7, 16), (7, 3)])
+output, weights = attention_loop(query, key, value)
+heads_first = [array[None, None] for array in (query, key, value)]  # (batch 1, heads 1, time, size)
+time_first = [array[None, :, None] for array in (query, key, value)]  # (batch 1, time, heads 1, size)
+proofs.equal({
+    "loops": output,
+    "NumPy": activations.softmax(query @ key.T / np.sqrt(16)) @ value,
+    "reference": attention.scaled_dot_product_attention(*heads_first)[0][0, 0],
+    "keras.ops": keras.ops.dot_product_attention(*time_first)[0, :, 0],
+    "keras.layers, query / 4": keras.layers.Attention(dtype="float64")([query[None] / 4, value[None], key[None]])[0],
+})
+# %% [markdown] lang="en"
+# ## Backward
+#
+# Let $G = \partial L / \partial O$ arrive. The second product gives $\partial L/\partial V = A^\top G$ and
+# $\partial L/\partial A = G V^\top$. Then back through each row's softmax (chapter 4), and through the first product:
+#
+# $$ \frac{\partial L}{\partial s_{ij}} = a_{ij}\Big(\frac{\partial L}{\partial a_{ij}} - \sum_l a_{il}
+#    \frac{\partial L}{\partial a_{il}}\Big) \qquad
+#    \frac{\partial L}{\partial Q} = \frac{1}{\sqrt d}\,\frac{\partial L}{\partial S}\,K \qquad
+#    \frac{\partial L}{\partial K} = \frac{1}{\sqrt d}\,\Big(\frac{\partial L}{\partial S}\Big)^{\!\top} Q $$
+#
+# Look at the factor $a_{ij}$: a key that gets no weight gets no gradient. If attention looks at one place only, from the
+# start and for a poor reason, it cannot learn to look elsewhere.
+# %% [markdown] lang="zh" of=""
+# ## 反向
+#
+# 设传回的梯度为 $G = \partial L / \partial O$。由第二次乘法得 $\partial L/\partial V = A^\top G$，
+# $\partial L/\partial A = G V^\top$；再逐行穿过 softmax（第 4 章），最后穿过第一次乘法：
+#
+# $$ \frac{\partial L}{\partial s_{ij}} = a_{ij}\Big(\frac{\partial L}{\partial a_{ij}} - \sum_l a_{il}
+#    \frac{\partial L}{\partial a_{il}}\Big) \qquad
+#    \frac{\partial L}{\partial Q} = \frac{1}{\sqrt d}\,\frac{\partial L}{\partial S}\,K \qquad
+#    \frac{\partial L}{\partial K} = \frac{1}{\sqrt d}\,\Big(\frac{\partial L}{\partial S}\Big)^{\!\top} Q $$
+#
+# 注意因子 $a_{ij}$：得不到权重的键，也得不到梯度。注意力若从一开始就毫无道理地只盯着一处，就学不会去看别处。
+# %%
+upstream = random.normal(size=output.shape)  # G
+weights_gradient = upstream @ value.T
+scores_gradient = weights * (weights_gradient - (weights * weights_gradient).sum(axis=1, keepdims=True))
+by_hand = [scores_gradient @ key / 4, scores_gradient.T @ query / 4, weights.T @ upstream]
+
+tensors = [tf.constant(array) for array in time_first]
+with tf.GradientTape() as tape:
+    tape.watch(tensors)
+    loss = tf.reduce_sum(upstream * keras.ops.dot_product_attention(*tensors)[0, :, 0])
+taped = tape.gradient(loss, tensors)
+for place, name in enumerate(["query", "key", "value"]):
+    def loss_of(changed, place=place):
+        arrays = [query, key, value]
+        arrays[place] = changed
+        return np.sum(upstream * attention_loop(*arrays)[0])
+
+    proofs.equal({
+        f"∂L/∂{name} by hand": by_hand[place],
+        "GradientTape": taped[place][0, :, 0],
+        "finite differences": proofs.finite_differences(loss_of, [query, key, value][place]),
+    })
+# %% [markdown] lang="en"
+# ## Why divide by √d
+#
+# Let the numbers of $q$ and $k$ be independent, with mean 0 and variance 1, as they are after a fresh layer. Then
+# $q \cdot k$ is a sum of $d$ products with variance 1 each: its **variance is $d$**, its size $\sqrt d$. For $d = 64$ scores
+# of ±8 are normal, and $e^{8}$ is three thousand times $e^0$: the softmax puts nearly all weight on one key. There its
+# Jacobian $a_i(\delta_{ij} - a_j)$ is nearly 0 (chapter 4), and with it the gradient. Dividing by $\sqrt d$ keeps the variance
+# at 1 for every $d$.
+#
+# That is a claim about three quantities. **Predict** their course from $d = 4$ to $d = 1024$, then measure: 500 queries
+# over 32 keys each. Then look, on the photograph ($d = 64$): a piece of the chin asks, scores undivided, divided by $\sqrt d = 8$, and
+# by $d$. From which picture would you learn? With the slider (in a running notebook) find where the brim of the cap appears, and
+# where it drowns.
+# %% [markdown] lang="zh" of=""
+# ## 为什么要除以 √d
+#
+# 设 $q$ 和 $k$ 的各个数相互独立，均值 0、方差 1（刚初始化的层出来大致如此）。$q \cdot k$ 是 $d$ 个乘积之和，每个方差为 1，
+# 所以**方差为 $d$**，大小约为 $\sqrt d$。$d = 64$ 时，±8 的分数很平常，而 $e^{8}$ 是 $e^0$ 的三千倍：softmax 会把几乎全部权重
+# 压在一个键上。此时它的雅可比矩阵 $a_i(\delta_{ij} - a_j)$ 几乎为 0（第 4 章），梯度也就几乎为 0。除以 $\sqrt d$ 之后，
+# 不论 $d$ 多大，方差都是 1。
+#
+# 这里说了三个量。**先猜**它们从 $d = 4$ 到 $d = 1024$ 怎么变，再来测量：500 个查询，每个面对 32 个键。接着看照片（$d = 64$）：
+# 由下巴上的一小块提问，分数分别不除、除以 $\sqrt d = 8$、除以 $d$。你愿意从哪幅图里学东西？拖动滑块（要在运行中的 notebook 里），
+# 找一找帽檐什么时候浮现，什么时候又被淹没。
+# %% tags=["nbval-ignore-output"]
+sizes, draw = np.array([4, 16, 64, 256, 1024]), np.random.default_rng(SEED)
+measured = {"q · k": np.zeros((3, 5)), "q · k / √d": np.zeros((3, 5))}
+for column, size in enumerate(sizes):
+    scores = np.einsum("ns,nks->nk", draw.normal(size=(500, size)), draw.normal(size=(500, 32, size)))
+    for name, divisor in zip(measured, [1, np.sqrt(size)], strict=True):
+        shares = activations.softmax(scores / divisor)  # (500, 32)
+        jacobian = np.linalg.norm(shares[:, :, None] * (np.eye(32) - shares[:, None, :]), axis=(1, 2))
+        measured[name][:, column] = (scores / divisor).var(), shares.max(axis=1).mean(), np.median(jacobian)
+exponents = [np.polyfit(np.log(sizes), np.log(rows[0]), 1)[0] for rows in measured.values()]
+results.record("scores.variance_exponent", exponents[0], band=(0.97, 1.03), digits=2)
+results.record("scores.variance_exponent_divided", exponents[1], band=(-0.03, 0.03), digits=2)
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.2))
+titles = ["variance of the scores", "largest of 32 weights, mean", "size of softmax' Jacobian, median"]
+for row, (axis, title) in enumerate(zip(axes, titles, strict=True)):
+    for (name, rows), color, line in zip(measured.items(), [plots.COLORS[1], plots.COLORS[0]], ["s--", "o-"], strict=True):
+        axis.plot(sizes, rows[row], line, color=color, label=name)
+    axis.set(xscale="log", yscale="linear" if row == 1 else "log", xlabel="d", title=title)
+axes[0].legend()
+plots.show(
+    figure, alt="Against d, undivided: variance grows, the largest weight goes to 1, the Jacobian collapses; divided: level.",
+    alt_zh="随 d 的变化。不除：方差增长，最大权重趋于 1，雅可比矩阵骤减；除以根号 d：三者都保持水平。")
+# %% tags=["nbval-ignore-output"]
+look(70, 56, [1, 8, 64],
+     alt="The chin is marked. Undivided: a dot at the chin. Divided by 8: also brim, brows and mouth. Divided by 64: nearly all alike.",
+     alt_zh="下巴被框出。不除：只有下巴处一个亮点；除以 8：帽檐、眉毛和嘴也亮起来；除以 64：几乎处处一样。")
+slider = widgets.FloatLogSlider(value=8, base=2, min=-1, max=7, step=0.25, description="divisor")
+drawn = widgets.interact(
+    lambda divisor: look(70, 56, [divisor], alt="The weights at the slider's divisor.", alt_zh="滑块所选除数下的权重。"), divisor=slider)
+# %% [markdown] lang="en"
+# ## Masks: what must not be seen
+#
+# A model that writes a text must not see what comes later (**causal mask**). Sentences of different lengths are filled up
+# with a padding token that nobody should read (**padding mask**). Both do the same: where attention is forbidden, the score
+# becomes $-\infty$ *before* the softmax, so the weight is exactly 0 and the others share the whole. Here a mask is boolean, and
+# **True means "may be seen"**, as in Keras. (Some PyTorch arguments mean the opposite: read before you copy.)
+#
+# A wrong mask raises no error. So test it: change what must not be seen, and nothing may change. Five ways to hide the
+# last of six tokens from the others, four of them found in the wild. **Which ones leak?** (Zeroing the weights *after* the softmax
+# looks harmless. But the hidden score stays in the denominator.)
+#
+# Two masks are joined by `&`. One case is left, in the second cell: a query with *nothing* to see. $-\infty$ everywhere gives $0/0$.
+# Our reference answers 0; `keras.ops.dot_product_attention` answers with the mean of **all** values, the forbidden ones included.
+# Neither is an answer: leave such rows out of the loss.
+# %% [markdown] lang="zh" of=""
+# ## 掩码：不该看的不许看
+#
+# 写文章的模型不能偷看后文，靠的是**因果掩码**（causal mask）。句子长短不一，要用填充词元补齐，补上的东西谁也不该读，
+# 靠的是**填充掩码**（padding mask）。两者做的是同一件事：凡是禁止关注的地方，在 softmax *之前*把分数换成 $-\infty$，权重于是恰好为 0，
+# 其余的键分享全部份额。这里的掩码是布尔数组，**True 表示 “可以看”**，与 Keras 一致。
+# （PyTorch 有些参数的含义正好相反，抄代码之前要看清楚。）
+#
+# 掩码写错了不会报错，所以要检验：改动不该被看见的东西，结果应当纹丝不动。下面用五种写法，让前五个词元看不到第六个，其中四种是
+# 实际代码里常见的错误。**哪几种会泄漏？**（在 softmax *之后*把权重置 0，看似无害，可是被藏起来的分数仍留在分母里。）
+#
+# 两个掩码用 `&` 合并。还剩一种情形，见第二个单元格：某个查询*什么也看不到*，处处 $-\infty$，结果成了 $0/0$。
+# 我们的参考实现给出 0；`keras.ops.dot_product_attention` 给出的却是**所有**值的平均，连禁止看的也算在内。
+# 两者都算不上答案，计算损失时应当把这样的行排除在外。
+# %%
+def attend(x, change_scores=None, change_weights=None):
+    """Self-attention of x (time, size) with a hand in the scores or in the weights."""
+    scores = x @ x.T / np.sqrt(x.shape[1])
+    weights = activations.softmax(change_scores(scores) if change_scores else scores)
+    return (change_weights(weights) if change_weights else weights) @ x
+
+
+causal = attention.causal_mask(6)  # (query time, key time), True on and below the diagonal
+ways = {
+    "−∞ before softmax · softmax 之前": lambda x: attend(x, lambda scores: np.where(causal, scores, -np.inf)),
+    "transposed · 转置": lambda x: attend(x, lambda scores: np.where(causal.T, scores, -np.inf)),
+    "score 0 · 分数置 0": lambda x: attend(x, lambda scores: scores * causal),
+    "weight 0 after softmax · softmax 之后": lambda x: attend(x, None, lambda weights: weights * causal),
+    "−1 instead of −∞ · 用 −1 代替 −∞": lambda x: attend(x, lambda scores: scores - ~causal),
+}
+x = random.normal(size=(6, 16))
+changed = x.copy()
+changed[5] += 3.0  # the last token: the five before it must not notice
+for name, way in ways.items():
+    tight = np.array_equal(way(x)[:5], way(changed)[:5])
+    print("✓ tight · 不泄漏" if tight else "✗ leaks · 泄漏 ", " ", name)
+# %%
+tokens = np.array([[4, 9, 2, 7, 0, 0], [5, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])  # 0: padding; a sentence of nothing at last
+both = attention.padding_mask(tokens) & causal  # (3, 1, 1, 6) & (6, 6) -> (3, 1, 6, 6)
+batch = random.normal(size=(3, 1, 6, 16))
+shown, weights = attention.scaled_dot_product_attention(batch, batch, batch, both)
+print("mask · 掩码:", both.shape, "  sums of the rows · 各行之和:", *weights.sum(axis=-1)[:, 0, 0].round(6))
+time_first = batch.swapaxes(1, 2)  # (3, 6, 1, 16)
+by_keras = np.swapaxes(keras.ops.dot_product_attention(time_first, time_first, time_first, mask=both), 1, 2)
+proofs.equal({"reference": shown[:2], "keras.ops": by_keras[:2]})
+proofs.equal({"nothing to see: keras.ops": by_keras[2, 0, 0], "mean of all": batch[2, 0].mean(axis=0)})
+figure = plots.grid(
+    [causal, *both[:2, 0], *weights[:2, 0]],
+    ["causal mask", "& padding, length 4", "& padding, length 2", "weights, length 4", "weights, length 2"], columns=5, size=1.9, vmin=0, vmax=1)
+plots.show(
+    figure,
+    alt="Five squares, rows are queries: the causal triangle, the triangle cut off at four and at two keys, and the weights in them.",
+    alt_zh="五个方阵，每行一个查询：因果三角形，三角形在第 4 个和第 2 个键处截断，以及相应的权重。",
+)
+# %% [markdown] lang="en"
+# ## Several heads, and cross attention
+#
+# One softmax looks at one thing at a time. **Multi-head attention** has $H$ of them, each with projections of its own
+# into few numbers, and adds up what they find:
+#
+# $$ Y = b^O + \sum_{h=1}^{H} \mathrm{attention}\big(X_q W^Q_h + b^Q_h,\; X_k W^K_h + b^K_h,\; X_v W^V_h + b^V_h\big)\, W^O_h $$
+#
+# With $H$ heads of size $d/H$ the parameters are $4(d^2 + d)$, for any $H$: heads cost nothing extra. If $X_q$ comes from
+# one sequence and $X_k = X_v$ from another, it is **cross attention**: a decoder asking what the encoder read. The weights
+# then are not square. Below: four words ask six, with two heads; our loop, the reference, Keras; then all eleven gradients.
+# %% [markdown] lang="zh" of=""
+# ## 多个头，以及交叉注意力
+#
+# 一个 softmax 一次只能看一处。**多头注意力**（multi-head attention）有 $H$ 个头，每个头先用自己的投影把输入变成少数几个数，
+# 各看各的，再把所得加起来：
+#
+# $$ Y = b^O + \sum_{h=1}^{H} \mathrm{attention}\big(X_q W^Q_h + b^Q_h,\; X_k W^K_h + b^K_h,\; X_v W^V_h + b^V_h\big)\, W^O_h $$
+#
+# $H$ 个头、每头大小为 $d/H$ 时，参数量是 $4(d^2 + d)$，与 $H$ 无关：多几个头并不多花参数。$X_q$ 来自一个序列、$X_k = X_v$
+# 来自另一个序列时，称为**交叉注意力**（cross attention）：解码器向编码器打听它读到了什么。这时权重矩阵不再是方的。
+# 下面四个词向六个词提问，两个头；依次用循环、参考实现和 Keras 计算，再比较全部十一个梯度。
+# %%
+asking, asked = random.normal(size=(1, 4, 32)), random.normal(size=(1, 6, 32))  # (batch, time, features)
+layer = keras.layers.MultiHeadAttention(num_heads=2, key_dim=16, dtype="float64")
+layer.build(asking.shape, asked.shape)
+layer.set_weights([random.normal(scale=0.3, size=array.shape) for array in layer.get_weights()])
+W_query, b_query, W_key, b_key, W_value, b_value, W_output, b_output = layer.get_weights()
+
+by_loop = b_output.copy()
+for head in range(2):
+    head_output, _ = attention_loop(
+        asking[0] @ W_query[:, head] + b_query[head],
+        asked[0] @ W_key[:, head] + b_key[head],
+        asked[0] @ W_value[:, head] + b_value[head],
+    )
+    by_loop = by_loop + head_output @ W_output[head]
+by_reference, weights = attention.multi_head_attention(asking, asked, asked, *layer.get_weights())
+proofs.equal({"loop over heads": by_loop, "reference": by_reference[0], "Keras": layer(asking, asked)[0]})
+print("weights · 权重:", weights.shape, "  parameters · 参数:", layer.count_params(), "= 4 (32² + 32)")
+# %%
+tensors = [tf.constant(asking), tf.constant(asked), tf.constant(asked)]
+upstream = random.normal(size=by_reference.shape)
+with tf.GradientTape() as tape:
+    tape.watch(tensors)
+    loss = tf.reduce_sum(upstream * layer(tensors[0], tensors[2], tensors[1]))  # Keras: query, value, key
+taped = tape.gradient(loss, [*tensors, *(weight.value for weight in layer.weights)])
+by_hand = attention.multi_head_attention_backward(upstream, asking, asked, asked, *layer.get_weights())
+proofs.equal({
+    "11 gradients, backward": np.concatenate([gradient.ravel() for gradient in by_hand]),
+    "GradientTape": np.concatenate([np.ravel(gradient) for gradient in taped]),
+})
+# %% [markdown] lang="en"
+# ## Position: three ways to say where
+#
+# Nothing so far knows what stands where: sums do not care about their order. So position has to be brought in.
+#
+# - **Sinusoidal** ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)): *add* a fixed vector of clock hands, fast ones
+#   and slow ones. $P_{t,2i} = \sin t\omega_i$, $P_{t,2i+1} = \cos t\omega_i$, $\omega_i = 10000^{-2i/d}$.
+# - **Learned**: *add* a row of a table of weights, one row a position. No row, no position: it ends with its length.
+# - **Rotary** ([Su et al. 2021](https://arxiv.org/abs/2104.09864)): add nothing; *turn* each pair of numbers of every query
+#   and key by the angle $t\omega_i$.
+#
+# Keras has no layer for the first and the last, so there is nothing to compare with. We prove what they are made for.
+# Moving by $k$ steps turns every hand by $k\omega_i$, wherever it starts: $P_{t+k} = R_k P_t$. Turning preserves angles between
+# vectors, so $P_s \cdot P_t$, and the score of rotated $q$ and $k$, depend on the distance $t - s$ alone.
+# %% [markdown] lang="zh" of=""
+# ## 位置：说明 “在哪里” 的三种办法
+#
+# 到目前为止，谁在哪个位置，没有任何部件知道：求和不管次序。所以位置要另外带进来，称为**位置编码**（positional encoding）。
+#
+# - **正弦**（sinusoidal，[Vaswani 等，2017](https://arxiv.org/abs/1706.03762)）：*加上*一个固定的向量，好比一排快慢不同的钟表指针。
+#   $P_{t,2i} = \sin t\omega_i$，$P_{t,2i+1} = \cos t\omega_i$，$\omega_i = 10000^{-2i/d}$。
+# - **可学习**（learned）：*加上*权重表里的一行，每个位置一行。表有多长，位置就到多远，再往后就没有了。
+# - **旋转**（rotary，[Su 等，2021](https://arxiv.org/abs/2104.09864)）：什么也不加，而是把每个查询和键的每一对数*旋转*
+#   $t\omega_i$ 的角度。
+#
+# 第一种和最后一种 Keras 没有现成的层，无从比较，我们就证明它们的设计目标。往后走 $k$ 步，不论从哪里出发，每根指针都转过 $k\omega_i$：
+# $P_{t+k} = R_k P_t$。两个向量一起旋转，夹角不变，所以 $P_s \cdot P_t$ 只取决于距离 $t - s$，旋转之后 $q$ 与 $k$ 的分数也是如此。
+# %%
+length, size, shift = 48, 32, 5
+table = attention.sinusoidal_positions(length, size)  # (48, 32)
+formula = [[(np.cos if i % 2 else np.sin)(t / 10000 ** (2 * (i // 2) / size)) for i in range(size)] for t in range(length)]
+proofs.equal({"reference": table, "formula": formula})
+
+turn = np.zeros((size, size))  # R: one 2 × 2 rotation for each pair
+for i in range(0, size, 2):
+    angle = shift * 10000 ** (-i / size)
+    turn[i : i + 2, i : i + 2] = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+proofs.equal({"P(t + 5), every t": table[shift:], "R₅ P(t)": table[:-shift] @ turn.T})
+
+one_query, one_key = random.normal(size=size), random.normal(size=size)
+rotary_scores = attention.rotary(np.tile(one_query, (length, 1))) @ attention.rotary(np.tile(one_key, (length, 1))).T
+learned = random.normal(size=(length, size))  # as a table of weights begins
+gram = {"sinusoidal": table @ table.T, "rotary": rotary_scores, "learned, at the start": learned @ learned.T}
+for name, scores in gram.items():
+    same = all(np.ptp(np.diagonal(scores, offset)) < 1e-9 for offset in range(1 - length, length))
+    print(f"{name:22} the distance alone decides · 只取决于距离: {same}")
+# %%
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.7))
+axes[0].imshow(np.hstack([table[:, ::2], table[:, 1::2]]), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+axes[0].set(title="sinusoidal table,\nsines, then cosines", xlabel="frequency, high to low, twice", xticks=[], ylabel="position t")
+for axis, (name, scores) in zip(axes[1:], gram.items(), strict=True):
+    largest = np.abs(scores).max()
+    axis.imshow(scores, cmap="RdBu_r", vmin=-largest, vmax=largest)
+    axis.set(title=f"dot products,\n{name}", xlabel="position t", ylabel="position s")
+for axis in axes:
+    axis.grid(visible=False)
+plots.show(
+    figure,
+    alt="The table, sines and cosines: columns swing fast at the left of each half, slowly at its right. Dot products of positions: stripes along "
+    "the diagonal for sinusoidal and rotary, a bright diagonal in noise for the learned table.",
+    alt_zh="位置表，先正弦后余弦：每一半左边的列摆动快，右边的列摆动慢。各位置之间的点积：正弦和旋转都是沿对角线的条纹，可学习的表则是噪声中的一条亮对角线。",
+)
+# %% [markdown] lang="en"
+# The sinusoidal stripes are symmetric: the dot product alone cannot tell *before* from *after* (the projections $W^Q$, $W^K$ can).
+# The rotary ones are not. The learned table promises nothing at the start: what it knows, it learned.
+#
+# ## The block: attention, dense layers, normalisation
+#
+# Around attention stand three plain parts. Two dense layers (**feed-forward**), the same for every position, hold two
+# thirds of a block's weights. **Residual connections** add each part to what came in. **Layer normalisation** sets each position's
+# vector to mean 0 and variance 1, then scales: $\gamma\,(x - \mu)/\sqrt{\sigma^2 + \epsilon} + \beta$. Where?
+#
+# $$ \text{post (2017)}:\; x \leftarrow \mathrm{norm}(x + \mathrm{part}(x)) \qquad\quad
+#    \text{pre}:\; x \leftarrow x + \mathrm{part}(\mathrm{norm}(x)) $$
+#
+# The whole block in NumPy is eleven lines. `course_utils.models.transformer.Block` is the same in Keras layers.
+# %% [markdown] lang="zh" of=""
+# 正弦的条纹是对称的：单凭点积分不清*前*和*后*（投影 $W^Q$、$W^K$ 才能分清）。旋转的条纹不对称。可学习的表起初什么也不保证，
+# 它知道的都是学来的。
+#
+# ## Transformer 块：注意力、全连接层、归一化
+#
+# 注意力周围还有三样朴素的东西。两层全连接构成**前馈网络**（feed-forward），各位置共用，占去一个块三分之二的权重；
+# **残差连接**（residual connection）把每个部件的输出加回它的输入；**层归一化**（layer normalisation）把每个位置的向量变成均值 0、方差 1，再缩放：
+# $\gamma\,(x - \mu)/\sqrt{\sigma^2 + \epsilon} + \beta$。归一化放在哪里？
+#
+# $$ \text{后置（2017）}:\; x \leftarrow \mathrm{norm}(x + \mathrm{part}(x)) \qquad\quad
+#    \text{前置}:\; x \leftarrow x + \mathrm{part}(\mathrm{norm}(x)) $$
+#
+# 整个块用 NumPy 写只有十来行。`course_utils.models.transformer.Block` 是用 Keras 层写的同一个块。
+# %%
+def block_numpy(x, block, mask):
+    """One Transformer block: x (batch, time, size), the weights of a Keras block, a mask -> the shape of x."""
+    def attend(y):
+        return attention.multi_head_attention(y, y, y, *block.attention.get_weights(), mask=mask)[0]
+
+    def dense(y):
+        (W_1, b_1), (W_2, b_2) = block.expand.get_weights(), block.contract.get_weights()
+        return activations.gelu(y @ W_1 + b_1) @ W_2 + b_2
+
+    for part, norm in [(attend, block.attention_norm), (dense, block.dense_norm)]:
+        gamma, beta = norm.get_weights()
+        if block.normalise_first:
+            x = x + part(normalization.layer_norm(x, gamma, beta, norm.epsilon))
+        else:
+            x = normalization.layer_norm(x + part(x), gamma, beta, norm.epsilon)
+    return x
+# %%
+x = random.normal(size=(2, 6, 32))
+real = np.array([[True] * 6, [True] * 4 + [False] * 2])  # the second sequence has four tokens
+for first, causal_too in [(True, False), (True, True), (False, True)]:
+    block = transformer.Block(32, heads=2, hidden=128, normalise_first=first, causal=causal_too, dtype="float64")
+    block.build(x.shape)
+    block.set_weights([array + random.normal(scale=0.2, size=array.shape) for array in block.get_weights()])
+    mask = real[:, None, None] & (attention.causal_mask(6) if causal_too else True)  # (2, 1, 6 or 1, 6)
+    proofs.equal({
+        f"NumPy, {'pre' if first else 'post'}{', causal' if causal_too else ''}": block_numpy(x, block, mask),
+        "Keras": block(x, real),
+    })
+share = (block.expand.count_params() + block.contract.count_params()) / block.count_params()
+print(f"parameters · 参数: {block.count_params():,} = {flops.transformer_block(32, 128):,}, feed-forward · 前馈: {share:.0%}")
+# %% [markdown] lang="en"
+# ### Pre or post: the gradient through depth
+#
+# In *pre*, the input runs through the whole stack untouched: $x_N = x_0 + \text{all parts}$, and the gradient finds the same
+# straight way back. In *post*, every block squeezes the sum through a normalisation once more. Does it matter? Stacks of 1 to 32
+# fresh blocks, one random upstream gradient; how large does it arrive at the weights of the *first* block, how large at
+# those of the *last*? **Predict** which stack has to begin with tiny steps (a warm-up).
+# %% [markdown] lang="zh" of=""
+# ### 前置还是后置：梯度穿过多层之后
+#
+# *前置*时，输入原封不动地穿过整叠网络：$x_N = x_0 + \text{所有部件的输出}$，梯度也沿着同一条直路返回。*后置*时，每过一个块，
+# 和都要再被归一化挤一次。有多大影响？取 1 到 32 个刚初始化的块，传回一个随机的梯度：到达*第一个*块的权重时还有多大？
+# 到达*最后一个*块时呢？**先猜：** 哪一种叠法必须先用极小的步子起步（预热）？
+# %% tags=["nbval-ignore-output"]
+depths, x = [1, 2, 4, 8, 16, 32], tf.random.stateless_normal((4, 12, 64), [SEED, 1])
+upstream, arriving = tf.random.stateless_normal(x.shape, [SEED, 2]), {}
+for name in ("pre", "post"):
+    keras.utils.set_random_seed(SEED)
+    blocks = [transformer.Block(64, heads=4, hidden=256, normalise_first=name == "pre") for _ in range(depths[-1])]
+    arriving[name] = []
+    for depth in depths:
+        with tf.GradientTape() as tape:
+            output = x
+            for block in blocks[:depth]:
+                output = block(output)
+            output = keras.layers.LayerNormalization()(output) if name == "pre" else output
+            loss = tf.reduce_sum(output * upstream)
+        ends = [blocks[place].expand.kernel.value for place in (0, depth - 1)]
+        arriving[name].append([float(tf.norm(gradient)) for gradient in tape.gradient(loss, ends)])
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+for axis, (name, sizes) in zip(axes, arriving.items(), strict=True):
+    axis.loglog(depths, np.array(sizes)[:, 0], "o-", label="at the first block")
+    axis.loglog(depths, np.array(sizes)[:, 1], "s--", label="at the last block")
+    axis.set(xlabel="blocks in the stack", title=f"{name}: size of the weights' gradient")
+    results.record(f"{name}.last_over_first_gradient", sizes[-1][1] / sizes[-1][0], band=(0, 1e9), digits=2)
+axes[0].legend()
+plots.show(figure, alt="DEPTH ALT", alt_zh="DEPTH ALT 层")
+# %% [markdown] lang="en"
+# ## Experiment: how many syllables?
+#
+# *Tide* has one syllable, *edit* has two, *diet* two, *tied* one: four words, the same four letters. Counting syllables in
+# English spelling needs the letters' order, and letters far apart (the silent *e* at the end). The data are real: every word of
+# 3 to 12 letters in the CMU Pronouncing Dictionary with one agreed count of 1 to 5. Set aside before training: 4,000 random
+# words, and **all** words that have an anagram with another count.
+#
+# *Baselines*: the commonest count; the rule of thumb "groups of vowels, minus a silent e"; a perceptron on the **bag** of letters. *Ablation*: the
+# same two-block encoder with nothing changed but how it learns of order. Not at all; sinusoidal; learned; rotary; and not at all,
+# but with a causal mask. A model that is blind to order must give all anagrams the same answer, so its accuracy on them has a
+# ceiling, which the next cell counts. **Predict** who breaks through it.
+# %% [markdown] lang="zh" of=""
+# ## 实验：有几个音节？
+#
+# *tide* 一个音节，*edit* 两个，*diet* 两个，*tied* 一个：四个词，用的是同样四个字母。看拼写数英语音节，既要知道字母的次序，
+# 又要看到相隔很远的字母（词尾不发音的 *e*）。数据是真实的：CMU 发音词典里 3 到 12 个字母、音节数没有分歧且为 1 到 5 的全部单词。
+# 训练之前先留出两组：随机 4,000 个词，以及**所有**那些有 “同字母异序、音节数却不同” 的兄弟的词。
+#
+# *基线*：最常见的音节数；经验规则 “元音字母组的个数，减去不发音的 e”；只看字母**袋**（bag）的感知机。*消融*：
+# 同样的两块编码器，只改变它获知次序的途径：完全没有；正弦；可学习；旋转；完全没有、但加上因果掩码。
+# 看不见次序的模型对同字母异序词只能给出同一个答案，所以准确率有一个上限，下面的单元格把它数了出来。**先猜：** 谁能突破上限？
+# %%
+LONGEST, syllables, groups = 12, {}, {}
+for word, ways in datasets.cmudict().words.items():
+    counts = {sum(sound[-1].isdigit() for sound in way) for way in ways}  # a vowel ends in its stress, a digit
+    if re.fullmatch(f"[a-z]{{3,{LONGEST}}}", word) and counts < {1, 2, 3, 4, 5} and len(counts) == 1:
+        syllables[word] = counts.pop()
+        groups.setdefault("".join(sorted(word)), []).append(word)
+disputed = [group for group in groups.values() if len({syllables[word] for word in group}) > 1]
+anagrams = sorted(word for group in disputed for word in group)
+others = np.array(sorted(set(syllables) - set(anagrams)))[np.random.default_rng(0).permutation(len(syllables) - len(anagrams))]
+
+
+def encode(words):
+    """Words -> whole numbers (count, 12): a = 1 … z = 26, 0 after the end."""
+    return np.array([[ord(letter) - 96 for letter in word] + [0] * (LONGEST - len(word)) for word in words])
+
+
+def labels(words):
+    return np.array([syllables[word] - 1 for word in words])
+
+
+family = [*groups["".join(sorted("tide"))], *groups["".join(sorted("untied"))]]
+ceiling = sum(np.bincount(labels(group)).max() for group in disputed) / len(anagrams)  # each group's commonest count
+print(f"words · 词: {len(syllables):,}, anagrams that disagree · 音节数不同的同字母异序词: {len(anagrams):,}")
+print(f"best without order · 不知次序者的上限: {ceiling:.4f}  ", {word: syllables[word] for word in family})
+# %%
+def rotate(x):
+    """`attention.rotary` in Keras: (batch, time, heads, size)."""
+    frequencies = 10000.0 ** (-np.arange(0, x.shape[3], 2) / x.shape[3])
+    angles = np.arange(x.shape[1])[:, None, None] * frequencies  # (time, 1, size / 2)
+    cosine, sine = np.cos(angles).astype("float32"), np.sin(angles).astype("float32")
+    even, odd = x[..., 0::2], x[..., 1::2]
+    turned = keras.ops.stack([even * cosine - odd * sine, even * sine + odd * cosine], axis=-1)
+    return keras.ops.reshape(turned, (-1, *x.shape[1:]))
+
+
+class RotaryAttention(keras.layers.MultiHeadAttention):
+    """Turns queries and keys before they meet."""
+
+    def _compute_attention(self, query, key, value, *arguments, **settings):
+        return super()._compute_attention(rotate(query), rotate(key), value, *arguments, **settings)
+
+
+example = random.normal(size=(2, 3, 7, 8)).astype("float32")  # (batch, heads, time, size)
+proofs.equal({"reference": attention.rotary(example), "in Keras": np.swapaxes(rotate(np.swapaxes(example, 1, 2)), 1, 2)})
+# %%
+def syllable_counter(order):
+    """Letters (12) -> scores of 1 … 5 syllables; `order` says how the encoder learns what stands where."""
+    letters = keras.Input((LONGEST,), dtype="int32")
+    real = keras.ops.not_equal(letters, 0)
+    if order == "bag":
+        x = keras.ops.sum(keras.ops.one_hot(letters, 27)[..., 1:], axis=1)  # (batch, 26): how often each letter
+        x = keras.layers.Dense(128, activation="relu")(keras.layers.Dense(128, activation="relu")(x))
+        return keras.Model(letters, keras.layers.Dense(5)(x))
+    positions = order if order in ("sinusoidal", "learned") else "none"
+    x = transformer.TokensAndPositions(27, LONGEST, 48, positions)(letters)  # (batch, 12, 48)
+    for number in (1, 2):
+        block = transformer.Block(48, heads=4, hidden=192, causal=order == "causal mask", name=f"block_{number}")
+        if order == "rotary":
+            block.attention = RotaryAttention(4, 12, name="attention")
+        x = block(x, real)
+    x = keras.layers.LayerNormalization(name="last")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="mean")(x, mask=real)  # over the real letters: (batch, 48)
+    return keras.Model(letters, keras.layers.Dense(5, name="scores")(x))
+
+
+orders = ["bag", "none", "sinusoidal", "learned", "rotary", "causal mask"]
+for order in orders:
+    print(f"{order:12} {syllable_counter(order).count_params():7,} parameters · 参数")
+keras.utils.clear_session()
+# %% tags=["nbval-ignore-output"]
+count, epochs = choose(smoke=4_000, laptop=24_000, full=90_000), choose(smoke=1, laptop=3, full=10)
+test_words, train_words = others[:4_000], others[4_000 : 4_000 + count]
+x_train, y_train = encode(train_words), labels(train_words)
+bands = {
+    "bag": choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)]),
+    "none": choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)]),
+    "sinusoidal": choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)]),
+    "learned": choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)]),
+    "rotary": choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)]),
+    "causal mask": choose(smoke=[(0, 1), (0, 1)], laptop=[(0, 1), (0, 1)], full=[(0, 1), (0, 1)]),
+}
+reached, models = {}, {}
+for order, (band, anagram_band) in bands.items():
+    keras.utils.set_random_seed(SEED)
+    with strategy.scope():
+        model = models[order] = syllable_counter(order)
+        rate = training.OneCycle(0.003, steps=epochs * -(-count // 128))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=8)
+    training.fit(model, x_train, y_train, name=order, epochs=epochs)
+    topic = order.replace(" ", "_")
+    reached[order] = [training.accuracy(model, encode(words), labels(words)) for words in (test_words, anagrams)]
+    results.record(f"{topic}.test_accuracy", reached[order][0], band=band)
+    results.record(f"{topic}.anagram_accuracy", reached[order][1], band=anagram_band)
+# %% tags=["nbval-ignore-output"]
+def rule_of_thumb(word):
+    """Groups of vowels, without a silent e at the end."""
+    count = len(re.findall("[aeiouy]+", word))
+    return min(max(count - (count > 1 and word.endswith("e") and not word.endswith("le")), 1), 5)
+
+
+commonest = np.bincount(labels(train_words)).argmax()
+for name, guess in [("commonest count", lambda word: commonest + 1), ("rule of thumb", rule_of_thumb)]:
+    reached[name] = [np.mean([guess(word) == syllables[word] for word in words]) for words in (test_words, anagrams)]
+figure, axis = plt.subplots(figsize=(8, 4.2))
+shown = ["commonest count", "rule of thumb", *orders]
+for place, name in enumerate(shown):
+    for part, (key, color, marker) in enumerate([("test", plots.COLORS[0], "o"), ("anagram", plots.COLORS[1], "s")]):
+        stored = results.spread("07", f"{name.replace(' ', '_')}.{key}_accuracy") if profiles.name() == "laptop" else None
+        if stored:
+            axis.plot([stored["lowest"], stored["highest"]], [place] * 2, color="0.75", linewidth=8, zorder=1)
+        label = ["random test words", "anagrams that disagree"][part] if place == 0 else None
+        axis.plot(reached[name][part], place, marker, color=color, markersize=8, label=label)
+axis.axvline(ceiling, color="0.4", linewidth=1, linestyle=":", label="ceiling on anagrams without order")
+axis.set(yticks=range(len(shown)), yticklabels=shown, xlabel="accuracy", xlim=(0, 1), title="Counting syllables from spelling")
+axis.invert_yaxis()
+axis.legend(loc="lower left")
+plots.show(
+    figure, alt="Accuracy of two rules and six networks, on random words and on anagrams, beside the anagrams' ceiling.",
+    alt_zh="两条规则和六个网络在随机词与同字母异序词上的准确率，虚线是看不见次序者在后者上的上限。")
+# %% [markdown] lang="en"
+# Look at the bag and at the encoder without positions: on random words they seem respectable, since more letters mean more syllables. The
+# anagrams show what they do not know. The causal mask recovers much of it, without any positional encoding: why, the clinic says.
+#
+# Where does the network look? Rows ask, columns are asked, one panel a head of the first block. **Compare** the two words:
+# their letters are the same.
+# %% [markdown] lang="zh" of=""
+# 看看字母袋和没有位置信息的编码器：在随机词上似乎还过得去，因为字母多的词音节也多；同字母异序词才暴露出它们不知道什么。
+# 因果掩码不用任何位置编码，就补回了不少，原因见后面的公式门诊。
+#
+# 网络在看哪里？每行是提问的字母，每列是被看的字母，每幅小图是第一块的一个头。**比一比**这两个词：字母完全相同。
+# %% tags=["nbval-ignore-output"]
+reader = models["rotary"]
+pair = ["untied", "united"]
+first_block = reader.get_layer("block_1")
+embedded = keras.Model(reader.input, first_block.input if not isinstance(first_block.input, list) else first_block.input[0])(encode(pair))
+maps, _ = first_block.attention_weights(embedded, encode(pair) != 0)  # (2, heads 4, 12, 12)
+said = [np.argmax(scores) + 1 for scores in reader(encode(pair)).numpy()]
+figure, axes = plt.subplots(2, 4, figsize=(10, 5.4))
+for row, word in enumerate(pair):
+    for head in range(4):
+        axis = axes[row, head]
+        axis.imshow(maps[row, head, : len(word), : len(word)], cmap="Blues", vmin=0, vmax=1)
+        axis.set(xticks=range(len(word)), xticklabels=list(word), yticks=range(len(word)), yticklabels=list(word))
+        axis.set_title(f"{word}, head {head + 1}")
+        axis.grid(visible=False)
+    axes[row, 0].set_ylabel(f"answer: {said[row]} (right: {syllables[word]})")
+plots.show(
+    figure,
+    alt="Attention weights of four heads between the letters of untied and united: each head has its own pattern, and the patterns of the words differ.",
+    alt_zh="四个头在 untied 和 united 各字母之间的注意力权重：每个头各有模式，两个词的模式也不同。",
+)
+# %% [markdown] lang="en"
+# ## Formula clinic: "positional encoding lets the model learn order by itself"
+#
+# And, beside it, "a Transformer consists of self-attention and positional encoding". The second leaves out what holds two thirds
+# of the weights (printed above), the residuals and the normalisation. The first mixes up two things. Let $\Pi$ be a permutation matrix:
+#
+# $$ \mathrm{softmax}\!\Big(\tfrac{\Pi Q K^\top \Pi^\top}{\sqrt d}\Big)\,\Pi V = \Pi\;\mathrm{softmax}\!\Big(\tfrac{QK^\top}{\sqrt d}\Big)\,V $$
+#
+# Without a mask, attention is **permutation-equivariant**: shuffle the words, and the same answers come back, shuffled. No amount of
+# training changes that, it holds for all weights. So the encoding is not what learns: it *gives* the order (the sinusoidal one has
+# nothing to learn), and the weights learn what to do with it. A **causal mask** breaks the symmetry: the third word sees three words, the
+# fifth sees five. Decoders can tell order from that alone ([Haviv et al. 2022](https://arxiv.org/abs/2203.16634)).
+# %% [markdown] lang="zh" of=""
+# ## 公式门诊：“位置编码让模型自动学会次序”
+#
+# 旁边往往还有一句：“Transformer 由自注意力和位置编码组成”。后一句漏掉了占三分之二权重的前馈网络（上面打印过）、残差和归一化。
+# 前一句把两件事混为一谈。设 $\Pi$ 为置换矩阵：
+#
+# $$ \mathrm{softmax}\!\Big(\tfrac{\Pi Q K^\top \Pi^\top}{\sqrt d}\Big)\,\Pi V = \Pi\;\mathrm{softmax}\!\Big(\tfrac{QK^\top}{\sqrt d}\Big)\,V $$
+#
+# 不加掩码的注意力是**置换等变的**（permutation-equivariant）：把词打乱，得到的还是同样的答案，只是跟着打乱。
+# 怎么训练也改变不了，因为这对任何权重都成立。所以位置编码本身并不学习：次序是它*给*的（正弦编码根本没有可学的东西），
+# 权重学的是怎样利用次序。**因果掩码**打破了这种对称：第三个词看得见三个词，第五个词看得见五个。
+# 解码器单凭这一点就能分辨次序（[Haviv 等，2022](https://arxiv.org/abs/2203.16634)）。
+# %%
+x, order_of = random.normal(size=(1, 6, 32)), random.permutation(6)
+for masked in (False, True):
+    block = transformer.Block(32, heads=2, hidden=128, causal=masked, dtype="float64")
+    moved, fixed = np.asarray(block(x[:, order_of])), np.asarray(block(x))[:, order_of]
+    print("causal mask · 因果掩码:" if masked else "no mask · 无掩码:", "block(shuffled) = shuffled block:", exercises.close(moved, fixed))
+
+proofs.equal({f"trained without order: {word}": models["none"](encode([word]))[0] for word in family[:4]}, tolerance=1e-4)
+# %% [markdown] lang="en"
+# ## Clinic: "attention is parallel, hence faster"
+#
+# Count the work for a sequence of length $n$ and width $d$:
+#
+# | | products | steps that must wait for each other | numbers kept |
+# |---|---|---|---|
+# | recurrent layer | $\sim n d^2$ | $n$ | $\sim n d$ |
+# | attention, all at once (training) | $\sim n d^2 + n^2 d$ | 1 | $\sim n d + n^2$ |
+# | attention, word by word (writing) | $\sim n d^2 + n^2 d$ | $n$ | $\sim n d$, the keys and values so far |
+#
+# "Parallel" is true of *training*: all positions at once. "Hence faster" holds while $n^2 d$ stays small and the machine has free
+# hands. When a model *writes*, each word needs the one before, and attention waits as a recurrent network does, with more and more to look
+# back at. Measured on this machine, at width 64. **Predict** the exponents: time $\sim n^{?}$.
+# %% [markdown] lang="zh" of=""
+# ## 门诊：“注意力可以并行，所以更快”
+#
+# 设序列长 $n$、宽 $d$，数一数工作量：
+#
+# | | 乘法次数 | 必须依次等待的步数 | 要存的数 |
+# |---|---|---|---|
+# | 循环层 | $\sim n d^2$ | $n$ | $\sim n d$ |
+# | 注意力，一次全算（训练） | $\sim n d^2 + n^2 d$ | 1 | $\sim n d + n^2$ |
+# | 注意力，逐词生成（写作） | $\sim n d^2 + n^2 d$ | $n$ | $\sim n d$，即已有的键和值 |
+#
+# “可以并行” 说的是*训练*：所有位置一起算。“所以更快” 则要看 $n^2 d$ 是否还小、机器是否还有空闲的手。模型*写作*时，每个词都要等前一个词，
+# 注意力和循环网络一样得等，而且要回看的东西越来越多。下面在这台机器上实测，宽度 64。**先猜**指数：时间 $\sim n^{?}$。
+# %% tags=["nbval-ignore-output"]
+def best_seconds(function, repeats=3):
+    """The fastest of a few calls after the first: the one that others on the machine disturbed least."""
+    function()
+    return min(timeit.repeat(function, number=1, repeat=repeats))
+
+
+def training_seconds(layer, length):
+    """One forward and backward pass for 32 sequences of width 64."""
+    x = tf.random.stateless_normal((32, length, 64), [0, 0])
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((layer(x, x) if isinstance(layer, keras.layers.MultiHeadAttention) else layer(x)) ** 2)
+        return tape.gradient(loss, layer.trainable_variables)
+
+    return best_seconds(step)
+
+
+layers = {"LSTM": keras.layers.LSTM(64, return_sequences=True), "attention": keras.layers.MultiHeadAttention(4, 16)}
+lengths = choose(smoke=[16, 64], laptop=[16, 32, 64, 128, 256], full=[16, 32, 64, 128, 256, 512, 1024])
+training_time = {name: [training_seconds(layer, length) for length in lengths] for name, layer in layers.items()}
+# %% tags=["nbval-ignore-output"]
+draw = np.random.default_rng(0)
+W_gates, W_qkv = draw.normal(scale=0.1, size=(128, 256)), draw.normal(scale=0.1, size=(64, 192))
+
+
+def write_recurrent(length):
+    """Each vector made from the one before and a state of fixed size: an LSTM's step."""
+    x = hidden = cell = np.ones(64)
+    for _ in range(length):
+        let_in, forget, new, let_out = np.split(np.concatenate([x, hidden]) @ W_gates, 4)
+        cell = cell / (1 + np.exp(-forget)) + np.tanh(new) / (1 + np.exp(-let_in))
+        x = hidden = np.tanh(cell) / (1 + np.exp(-let_out))
+
+
+def write_attention(length):
+    """Each vector made from a look back at all before; their keys and values are kept, not computed again."""
+    x, keys, values = np.ones(64), np.zeros((length, 64)), np.zeros((length, 64))
+    for place in range(length):
+        query, keys[place], values[place] = np.split(x @ W_qkv, 3)
+        powers = np.exp(keys[: place + 1] @ query / 8)
+        x = powers / powers.sum() @ values[: place + 1]
+
+
+written = choose(smoke=[64, 256], laptop=[128, 256, 512, 1024, 2048, 4096], full=[256, 512, 1024, 2048, 4096, 8192])
+writing_time = {"LSTM": [best_seconds(lambda n=n: write_recurrent(n), 2) for n in written],
+                "attention": [best_seconds(lambda n=n: write_attention(n), 2) for n in written]}
+# %%
+def in_pieces(query, key, value, rows=64):
+    """The same attention, 64 queries at a time: never more than 64 rows of weights."""
+    starts = range(0, query.shape[2], rows)
+    parts = [attention.scaled_dot_product_attention(query[:, :, start : start + rows], key, value)[0] for start in starts]
+    return np.concatenate(parts, axis=2)
+
+
+def peak_megabytes(function, length):
+    """The most memory that NumPy held during the call, counted by Python's tracemalloc."""
+    arrays = np.random.default_rng(0).normal(size=(3, 1, 1, length, 64)).astype("float32")
+    tracemalloc.start()
+    output = function(*arrays)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    return output, peak
+
+
+sizes = [256, 512, 1024, 2048]
+outputs, megabytes = {}, {}
+ways = {"at once": lambda *arrays: attention.scaled_dot_product_attention(*arrays)[0], "in pieces": in_pieces}
+for name, function in ways.items():
+    outputs[name], megabytes[name] = zip(*[peak_megabytes(function, size) for size in sizes], strict=True)
+proofs.equal({name: output[-1] for name, output in outputs.items()})
+# %% tags=["nbval-ignore-output"]
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
+panels = [("training", lengths, training_time, "seconds"), ("writing", written, writing_time, "seconds"), ("memory", sizes, megabytes, "MB")]
+for axis, (task, counts, curves, unit) in zip(axes, panels, strict=True):
+    for (name, curve), line in zip(curves.items(), ["o-", "s--"], strict=True):
+        exponent = np.polyfit(np.log(counts[-3:]), np.log(curve[-3:]), 1)[0]
+        axis.loglog(counts, curve, line, label=f"{name}, ∼ n^{exponent:.1f}")
+        band = {"at once": (1.9, 2.05), "in pieces": (0.8, 1.1)}.get(name)
+        results.record(f"{task}.{name.lower().replace(' ', '_')}_exponent", exponent, band=band, digits=2)
+    axis.set(xlabel="length n", ylabel=unit, title=task + (" step" if task == "training" else ""))
+    axis.legend()
+for task, curves in [("training", training_time), ("writing", writing_time)]:
+    ratios = np.array(curves["LSTM"]) / np.array(curves["attention"])
+    results.record(f"{task}.lstm_over_attention_shortest", ratios[0], unit="×", digits=2)
+    results.record(f"{task}.lstm_over_attention_longest", ratios[-1], unit="×", digits=2)
+plots.show(
+    figure,
+    alt="Three log-log plots against length. Training step: LSTM and attention. Writing: LSTM and attention. Memory of attention at once and in pieces.",
+    alt_zh="三幅随长度变化的双对数图：训练一步的时间、逐个写出的时间，以及注意力一次全算与分块计算所占的内存。",
+)
+# %% [markdown] lang="en"
+# ## The large configuration
+#
+# "8 heads, 6 layers, d_model 512, dff 2048, dropout 0.1" is how the base model of
+# [Vaswani et al. (2017)](https://arxiv.org/abs/1706.03762) is usually listed. One common listing imports it from
+# `tensorflow.models.transformer`. There is no such module. But you have all the parts: six encoder blocks, six decoder blocks (self-attention,
+# cross attention, feed-forward), normalised last, with ReLU, and here a vocabulary of 8,000 on both sides. **Count it** before Keras
+# does: where are most of the weights?
+#
+# (In Chinese the name is sometimes translated as 变压器. That is the electrical device that changes a voltage. Leave the name *Transformer* as it is.)
+# %% [markdown] lang="zh" of=""
+# ## 大配置
+#
+# “8 个头、6 层、d_model 512、dff 2048、dropout 0.1”，说的是 [Vaswani 等（2017）](https://arxiv.org/abs/1706.03762) 的基础模型。
+# 常见的一份代码从 `tensorflow.models.transformer` 导入它，可是并没有这个模块。不过零件你都有了：六个编码器块，六个解码器块
+# （自注意力、交叉注意力、前馈），归一化后置，激活用 ReLU，这里两边的词表都取 8,000。赶在 Keras 之前**自己数一数**：大部分权重在哪里？
+#
+# （有的中文资料把它译作 “变压器”，那是改变电压的电气设备。这个名字请保留原文：Transformer。）
+# %%
+try:
+    importlib.import_module("tensorflow.models.transformer")
+except ModuleNotFoundError as error:
+    print(type(error).__name__, "·", error)
+width, hidden, vocabulary = 512, 2048, 8_000
+parts = {
+    "2 embeddings · 词嵌入": 2 * vocabulary * width,
+    "6 encoder blocks · 编码器块": 6 * flops.transformer_block(width, hidden),
+    "6 decoder blocks · 解码器块": 6 * flops.transformer_block(width, hidden, cross=True),
+    "output · 输出层": (width + 1) * vocabulary,
+}
+for name, number in parts.items():
+    print(f"{number:12,}  {name}")
+keras.utils.clear_session()
+large = transformer.encoder_decoder(
+    vocabulary, vocabulary, 128, 128, size=width, heads=8, hidden=hidden, encoder_blocks=6, decoder_blocks=6,
+    dropout=0.1, normalise_first=False, activation="relu")
+proofs.equal({"formula": sum(parts.values()), "Keras": large.count_params()})
+print(f"{large.count_params():,} × 4 bytes · 字节 = {large.count_params() * 4 / 1e6:.0f} MB; Adam: three more of each · 另加三份")
+if profiles.name() == "full":  # one step: gradients and Adam's two averages need about 1.9 GB
+    large.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    pair = {name: np.random.default_rng(SEED).integers(1, vocabulary, (2, 16)) for name in ("source", "target")}
+    print("loss · 损失:", large.train_on_batch(pair, pair["target"]))
+del large
+# %% [markdown] lang="en"
+# ### Exercise 1 · easy — a window
+#
+# Long texts cannot afford all pairs. Write `window_mask(length, width)`: a boolean array *(length, length)*, rows are queries,
+# True = may be seen. Each position sees itself and the `width - 1` positions before it, nothing later.
+# %% [markdown] lang="zh" of=""
+# ### 练习 1 · 易 —— 窗口掩码
+#
+# 文章太长，就负担不起所有的配对。写出 `window_mask(length, width)`：布尔数组 *（length，length）*，每行一个查询，True 表示可以看。
+# 每个位置看得见自己和前面的 `width - 1` 个位置，看不见后面的。
+# %% tags=["exercise"]
+def window_mask(length, width):
+    """Causal attention to the last `width` positions."""
+    ### BEGIN SOLUTION
+    distance = np.arange(length)[:, None] - np.arange(length)  # query minus key
+    return (distance >= 0) & (distance < width)
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("07.window_mask", window_mask)
+# %% [markdown] lang="en" tags=["hint"]
+# Make a table of distances: query's position minus key's position. Which distances are allowed, from which to which?
+# %% [markdown] lang="zh" of="" tags=["hint"]
+# 先做一张距离表：查询的位置减去键的位置。允许的距离从几到几？
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — attention with a mask
+#
+# Write `masked_attention(query, key, value, mask)` in NumPy, without the course's reference. Shapes: *(query time, size)*, *(key time, size)*,
+# *(key time, value size)*, mask *(query time, key time)*, True = attend, at least one True a row. Return the output alone. Scores
+# may be in the thousands.
+# %% [markdown] lang="zh" of=""
+# ### 练习 2 · 中 —— 带掩码的注意力
+#
+# 用 NumPy 写出 `masked_attention(query, key, value, mask)`，不要调用课程的参考实现。形状依次为 *（查询数，大小）*、*（键数，大小）*、
+# *（键数，值的大小）*，掩码 *（查询数，键数）*，True 表示可以看，每行至少有一个 True。只返回输出。分数可能上千。
+# %% tags=["exercise"]
+def masked_attention(query, key, value, mask):
+    """softmax(Q Kᵀ / √d) V over the keys that the mask allows."""
+    ### BEGIN SOLUTION
+    scores = np.where(mask, query @ key.T / np.sqrt(query.shape[1]), -np.inf)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True) @ value
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("07.masked_attention", masked_attention)
+# %% [markdown] lang="en" tags=["hint"]
+# Four steps: scores over $\sqrt d$; $-\infty$ where the mask is False; softmax along the keys, largest score subtracted first; product with
+# the values.
+# %% [markdown] lang="zh" of="" tags=["hint"]
+# 四步：分数除以 $\sqrt d$；掩码为 False 处换成 $-\infty$；沿着键做 softmax，先减去最大的分数；再与值相乘。
+# %% [markdown] lang="en"
+# ### Exercise 3 · hard — attention that never sees everything
+#
+# Keys and values arrive in pieces, too many to keep. Write `streaming_attention(query, pieces)`: `query` has shape *(size,)*, `pieces`
+# yields pairs *(keys, values)* of any length, once. Return the same answer as attention over all of them together: *(value
+# size,)*. Keep three things only: the largest score so far, the sum of powers, and the weighted sum of values, both relative to that largest score.
+# This is the heart of [FlashAttention](https://arxiv.org/abs/2205.14135).
+# %% [markdown] lang="zh" of=""
+# ### 练习 3 · 难 —— 从不同时看见全部的注意力
+#
+# 键和值分批送来，多得存不下。写出 `streaming_attention(query, pieces)`：`query` 形状为 *（size，）*，`pieces` 依次给出任意长度的
+# *（键，值）* 对，只给一遍。返回值要与把它们全部放在一起的注意力相同，形状为 *（值的大小，）*。手里只留三样东西：目前最大的分数、
+# 指数之和、值的加权和，后两者都相对于那个最大的分数。这正是 [FlashAttention](https://arxiv.org/abs/2205.14135) 的核心。
+# %% tags=["exercise"]
+def streaming_attention(query, pieces):
+    """Attention of one query over pieces of keys and values that come one after the other."""
+    ### BEGIN SOLUTION
+    largest, total, answer = -np.inf, 0.0, 0.0
+    for keys, values in pieces:
+        scores = keys @ query / np.sqrt(len(query))
+        new_largest = max(largest, scores.max())
+        shrink, powers = np.exp(largest - new_largest), np.exp(scores - new_largest)
+        total = shrink * total + powers.sum()
+        answer = shrink * answer + powers @ values
+        largest = new_largest
+    return answer / total
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("07.streaming_attention", streaming_attention)
+# %% [markdown] lang="en" tags=["hint"]
+# When a piece brings a larger score $m'$ than the old largest $m$, everything kept so far was measured against $m$: multiply both sums by
+# $e^{m - m'}$. Divide once, at the end.
+# %% [markdown] lang="zh" of="" tags=["hint"]
+# 新来的一批若有比旧的最大分数 $m$ 更大的 $m'$，此前攒下的两个和都是相对于 $m$ 的：都乘上 $e^{m - m'}$。除法只在最后做一次。
+# %% tags=["quiz", "nbval-ignore-output"]
+exercises.quiz("07")
+# %% [markdown] lang="en"
+# ## Where it is used, and what to read
+#
+# Attention began as an addition to recurrent translation ([Bahdanau, Cho and Bengio 2014](https://arxiv.org/abs/1409.0473)); three years later
+# it was all that was left ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)). Encoders read
+# ([BERT, 2018](https://arxiv.org/abs/1810.04805)), decoders write ([GPT-3, 2020](https://arxiv.org/abs/2005.14165)), patches of images take the
+# place of words ([ViT, 2020](https://arxiv.org/abs/2010.11929)), amino acids too ([AlphaFold 2, 2021](https://doi.org/10.1038/s41586-021-03819-2)).
+#
+# - Xiong et al., [*On layer normalization in the Transformer architecture*](https://arxiv.org/abs/2002.04745): pre, post and warm-up.
+# - Rabe and Staats, [*Self-attention does not need O(n²) memory*](https://arxiv.org/abs/2112.05682): a short paper, the idea behind exercise 3.
+# - Rush, [*The annotated Transformer*](https://nlp.seas.harvard.edu/2018/04/03/attention.html): the 2017 paper, line by line in code.
+#
+# **What the full profile changes.** All networks train on 90,000 words for ten epochs, and the large configuration takes one
+# training step (about 1.9 GB, [Adam, 2014](https://arxiv.org/abs/1412.6980), keeps two averages a weight).
+# Expect the encodings to come closer together; check whether the order stays.
+#
+# Next: 7a translates spelling into sound with encoder and decoder, 7b writes with a decoder, 7c reads with an encoder.
+# %% [markdown] lang="zh" of=""
+# ## 用在哪里，读些什么
+#
+# 注意力起初是给循环翻译网络添的一个部件（[Bahdanau、Cho 与 Bengio，2014](https://arxiv.org/abs/1409.0473)），三年之后，别的都拆掉了，
+# 只剩下它（[Vaswani 等，2017](https://arxiv.org/abs/1706.03762)）。编码器用来读（[BERT，2018](https://arxiv.org/abs/1810.04805)），
+# 解码器用来写（[GPT-3，2020](https://arxiv.org/abs/2005.14165)）；词换成图像块（[ViT，2020](https://arxiv.org/abs/2010.11929)）、
+# 换成氨基酸（[AlphaFold 2，2021](https://doi.org/10.1038/s41586-021-03819-2)），也一样能用。
+#
+# - Xiong 等，[*On layer normalization in the Transformer architecture*](https://arxiv.org/abs/2002.04745)：前置、后置与预热。
+# - Rabe 与 Staats，[*Self-attention does not need O(n²) memory*](https://arxiv.org/abs/2112.05682)：一篇短文，练习 3 的思路就来自这里。
+# - Rush，[*The annotated Transformer*](https://nlp.seas.harvard.edu/2018/04/03/attention.html)：把 2017 年的论文逐行写成代码。
+#
+# **换成 full 配置会怎样。** 所有网络都用 90,000 个词训练十轮，大配置则真正训练一步
+# （约需 1.9 GB：[Adam，2014](https://arxiv.org/abs/1412.6980) 为每个权重另存两个平均值）。
+# 预计几种位置编码的差距会缩小；名次变不变，请你自己核对。
+#
+# 接下来：第 7a 章用编码器加解码器把拼写译成读音，第 7b 章用解码器写作，第 7c 章用编码器阅读。
