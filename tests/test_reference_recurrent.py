@@ -182,11 +182,19 @@ def test_arguments_are_not_changed_and_types_are_promoted(name):
     parts = arguments(name, "float32")
     copies = [array.copy() for array in flat(parts.values())]
     upstream, upstream_state = upstreams(name)
-    backward(upstream, **parts, **options, upstream_state=upstream_state)
+    gradients = flat(backward(upstream, **parts, **options, upstream_state=upstream_state))
+    assert {gradient.dtype.name for gradient in gradients} == {"float32"}  # whatever upstream's type
     for array, copy in zip(flat(parts.values()), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
     mixed = {**parts, "kernel": parts["kernel"].astype("float64")}
     assert forward(**mixed, **options)[0].dtype == "float64"
+    exact = {**parts, "initial_state": arguments(name)["initial_state"]}
+    assert forward(**exact, **options)[0].dtype == "float64"
+    rough_state = {**arguments(name), "initial_state": parts["initial_state"]}
+    outputs, state = forward(**rough_state, **options)
+    assert {array.dtype.name for array in flat([outputs, state])} == {"float64"}
+    gradients = flat(backward(upstream.astype("float32"), **rough_state, **options))
+    assert {gradient.dtype.name for gradient in gradients} == {"float64"}
 
 
 def test_large_arguments_do_not_overflow():

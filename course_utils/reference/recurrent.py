@@ -16,7 +16,7 @@ bias, initial_state), where the gradient of an argument that was None is None.
 
 import numpy as np
 
-from course_utils.reference import array_with_axes, error, require_shape, upstream_array
+from course_utils.reference import array_with_axes, error, float_array, require_shape, upstream_array
 from course_utils.reference.activations import sigmoid
 
 AXES = ("batch", "time", "features")
@@ -25,8 +25,11 @@ AXES = ("batch", "time", "features")
 # ---- Checks and pieces that the cells share ----------------------------------------------------------------
 
 
-def _check_arguments(inputs, kernel, recurrent_kernel, bias, gates, bias_rows=None):
-    """Return the arrays in one type, and the number of units; ``bias_rows`` is 2 for a bias of shape (2, ...)."""
+def _check_arguments(inputs, kernel, recurrent_kernel, bias, states, gates, bias_rows=None):
+    """Return the arrays in one type, and the number of units; ``bias_rows`` is 2 for a bias of shape (2, ...).
+
+    ``states``: the initial states, or None; they take part in choosing the type.
+    """
     inputs = array_with_axes(inputs, "inputs", AXES)
     columns = f"{gates} * units" if gates > 1 else "units"
     kernel = array_with_axes(kernel, "kernel", ("features", columns))
@@ -38,7 +41,9 @@ def _check_arguments(inputs, kernel, recurrent_kernel, bias, gates, bias_rows=No
         width = (gates * units,) if bias_rows is None else (bias_rows, gates * units)
         bias = array_with_axes(bias, "bias", ("rows", columns)[-len(width) :])
         require_shape(bias, width, "bias")
-    dtype = np.result_type(*(part for part in (inputs, kernel, recurrent_kernel, bias) if part is not None))
+    states = [None if state is None else float_array(state, "initial_state") for state in states]
+    given = [part for part in (inputs, kernel, recurrent_kernel, bias, *states) if part is not None]
+    dtype = np.result_type(*given)
     convert = [
         None if part is None else part.astype(dtype, copy=False)
         for part in (inputs, kernel, recurrent_kernel, bias)
@@ -121,7 +126,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, initial_state=None):
     Source: J. Elman 1990, "Finding structure in time", doi:10.1207/s15516709cog1402_1.
     """
     inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
-        inputs, kernel, recurrent_kernel, bias, 1
+        inputs, kernel, recurrent_kernel, bias, [initial_state], 1
     )
     state = _state(initial_state, inputs, units, "initial_state")
     states = _simple_rnn_states(inputs, kernel, recurrent_kernel, bias, state)
@@ -143,7 +148,7 @@ def simple_rnn_backward(
     Source: P. Werbos 1990, "Backpropagation through time", doi:10.1109/5.58337.
     """
     inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
-        inputs, kernel, recurrent_kernel, bias, 1
+        inputs, kernel, recurrent_kernel, bias, [initial_state], 1
     )
     first = _state(initial_state, inputs, units, "initial_state")
     upstream, wanted = _upstreams(upstream, upstream_state, inputs, units)
@@ -197,10 +202,10 @@ def lstm(inputs, kernel, recurrent_kernel, bias, initial_state=None):
     Source: S. Hochreiter, J. Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; the forget gate: F. Gers,
     J. Schmidhuber, F. Cummins 2000, doi:10.1162/089976600300015015.
     """
-    inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
-        inputs, kernel, recurrent_kernel, bias, 4
-    )
     hidden, cell = _pair(initial_state, "initial_state")
+    inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
+        inputs, kernel, recurrent_kernel, bias, [hidden, cell], 4
+    )
     hidden = _state(hidden, inputs, units, "initial_state hidden")
     cell = _state(cell, inputs, units, "initial_state cell")
     _, hiddens, cells = _lstm_states(inputs, kernel, recurrent_kernel, bias, hidden, cell)
@@ -221,10 +226,10 @@ def lstm_backward(upstream, inputs, kernel, recurrent_kernel, bias, initial_stat
     Returns (inputs, kernel, recurrent_kernel, bias, initial_state), the last a pair (hidden, cell), None in place of
     what was None.
     """
-    inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
-        inputs, kernel, recurrent_kernel, bias, 4
-    )
     initial_pair = _pair(initial_state, "initial_state")
+    inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
+        inputs, kernel, recurrent_kernel, bias, initial_pair, 4
+    )
     first_hidden = _state(initial_pair[0], inputs, units, "initial_state hidden")
     first_cell = _state(initial_pair[1], inputs, units, "initial_state cell")
     state_hidden, state_cell = _pair(upstream_state, "upstream_state")
@@ -263,9 +268,9 @@ def lstm_backward(upstream, inputs, kernel, recurrent_kernel, bias, initial_stat
 # ---- Gated recurrent unit ----------------------------------------------------------------------------------
 
 
-def _gru_arguments(inputs, kernel, recurrent_kernel, bias, reset_after):
+def _gru_arguments(inputs, kernel, recurrent_kernel, bias, initial_state, reset_after):
     rows = 2 if reset_after else None
-    return _check_arguments(inputs, kernel, recurrent_kernel, bias, 3, rows)
+    return _check_arguments(inputs, kernel, recurrent_kernel, bias, [initial_state], 3, rows)
 
 
 def _gru_biases(bias, reset_after):
@@ -318,7 +323,7 @@ def gru(inputs, kernel, recurrent_kernel, bias, initial_state=None, reset_after=
     J. Chung et al. 2014, arXiv:1412.3555, write 1 - z for z.
     """
     inputs, kernel, recurrent_kernel, bias, units = _gru_arguments(
-        inputs, kernel, recurrent_kernel, bias, reset_after
+        inputs, kernel, recurrent_kernel, bias, initial_state, reset_after
     )
     state = _state(initial_state, inputs, units, "initial_state")
     *_, states = _gru_states(inputs, kernel, recurrent_kernel, bias, state, reset_after)
@@ -348,7 +353,7 @@ def gru_backward(
     Returns (inputs, kernel, recurrent_kernel, bias, initial_state); None for an argument that was None.
     """
     inputs, kernel, recurrent_kernel, bias, units = _gru_arguments(
-        inputs, kernel, recurrent_kernel, bias, reset_after
+        inputs, kernel, recurrent_kernel, bias, initial_state, reset_after
     )
     first = _state(initial_state, inputs, units, "initial_state")
     upstream, wanted = _upstreams(upstream, upstream_state, inputs, units)
