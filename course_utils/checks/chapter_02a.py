@@ -69,7 +69,9 @@ def normalise(answer):
         "only the batch axis was averaged: places (height, width) are averaged too",
     )
     expect(
-        not close(found, by(x.mean(axis=-1, keepdims=True), np.sqrt(x.var(axis=-1, keepdims=True) + epsilon))),
+        not close(
+            found, by(x.mean(axis=-1, keepdims=True), np.sqrt(x.var(axis=-1, keepdims=True) + epsilon))
+        ),
         "沿通道轴取平均，那是层归一化",
         "averaging along the channel axis is layer normalisation",
     )
@@ -126,7 +128,11 @@ def causal(answer):
         "改动第 7 步之后的输入，前面的输出也变了：它看到了未来，零应全部补在前面",
         "changing inputs from step 7 on changed earlier outputs: it sees the future; put all zeros in front",
     )
-    expect(not close(found, correct(apart=1)), "没有用到 dilation", "dilation is not used: weights lie d steps apart")
+    expect(
+        not close(found, correct(apart=1)),
+        "没有用到 dilation",
+        "dilation is not used: weights lie d steps apart",
+    )
     expect(
         not close(found, correct(weights=kernel[::-1])),
         "核翻转了：最后一个权重对应当前时刻",
@@ -161,13 +167,29 @@ def fold(answer):
         "the square root is missing: divide by the deviation",
     )
     expect(not close(new_kernel, kernel * gamma / np.sqrt(variance)), "没有用到 ε", "epsilon is not used")
-    expect(close(new_kernel, kernel * scale), "核不对：乘以 γ / √(v + ε)", "the kernel differs: multiply by γ / √(v + ε)")
-    expect(not close(new_bias, beta), "偏置里少了均值：卷积的结果还没有减去它", "the bias lacks the mean, which nobody subtracted")
+    expect(
+        close(new_kernel, kernel * scale),
+        "核不对：乘以 γ / √(v + ε)",
+        "the kernel differs: multiply by γ / √(v + ε)",
+    )
+    expect(
+        not close(new_bias, beta),
+        "偏置里少了均值：卷积的结果还没有减去它",
+        "the bias lacks the mean, which nobody subtracted",
+    )
     expect(
         not close(new_bias, beta - mean),
         "均值也要缩放：减去的是缩放后的均值",
         "the mean is scaled too, since it is subtracted before scaling",
     )
-    expect(not close(new_bias, beta + mean * scale), "均值的符号反了", "the sign of the mean is wrong: it is subtracted")
+    expect(
+        not close(new_bias, beta + mean * scale),
+        "均值的符号反了",
+        "the sign of the mean is wrong: it is subtracted",
+    )
     expect(not close(new_bias, -mean * scale), "偏置里少了 β", "the bias lacks beta")
-    expect(close(new_bias, beta - mean * scale), "偏置应为 β − 缩放后的均值", "the bias should be β − the scaled mean")
+    expect(
+        close(new_bias, beta - mean * scale),
+        "偏置应为 β − 缩放后的均值",
+        "the bias should be β − the scaled mean",
+    )

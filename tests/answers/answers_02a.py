@@ -70,7 +70,10 @@ ANSWERS = {
             (_normalise_by(lambda variance, epsilon: np.sqrt(variance) + epsilon), "inside the root"),
             (_normalise_by(lambda variance, epsilon: variance + epsilon), "square root"),
             (_normalise_by(lambda variance, epsilon: np.sqrt(variance)), "not used"),
-            (lambda x, gamma, beta, epsilon: normalization.batch_norm(x, np.ones(3), np.zeros(3), epsilon), "gamma and beta"),
+            (
+                lambda x, gamma, beta, epsilon: normalization.batch_norm(x, np.ones(3), np.zeros(3), epsilon),
+                "gamma and beta",
+            ),
             (lambda x, gamma, beta, epsilon: x.mean(axis=(0, 1, 2)), "shape"),
         ],
     },
@@ -78,7 +81,10 @@ ANSWERS = {
         "right": [_correlate, _causal_with_loops],
         "wrong": [
             (lambda sequence, kernel, dilation: _correlate(sequence, kernel, dilation, "same"), "future"),
-            (lambda sequence, kernel, dilation: _correlate(sequence, kernel, dilation, "valid"), "as long as"),
+            (
+                lambda sequence, kernel, dilation: _correlate(sequence, kernel, dilation, "valid"),
+                "as long as",
+            ),
             (lambda sequence, kernel, dilation: _correlate(sequence, kernel, 1), "dilation"),
             (lambda sequence, kernel, dilation: _correlate(sequence, kernel[::-1], dilation), "turned"),
             (lambda sequence, kernel, dilation: _correlate(sequence[::-1], kernel, dilation)[::-1], "future"),
@@ -97,11 +103,17 @@ ANSWERS = {
                 "last axis",
             ),
             (
-                lambda kernel, gamma, beta, mean, variance, epsilon: (kernel * gamma / (variance + epsilon), beta),
+                lambda kernel, gamma, beta, mean, variance, epsilon: (
+                    kernel * gamma / (variance + epsilon),
+                    beta,
+                ),
                 "square root",
             ),
             (
-                lambda kernel, gamma, beta, mean, variance, epsilon: (kernel * gamma / np.sqrt(variance), beta),
+                lambda kernel, gamma, beta, mean, variance, epsilon: (
+                    kernel * gamma / np.sqrt(variance),
+                    beta,
+                ),
                 "not used",
             ),
             (_fold_bias(lambda beta, mean, scale: beta), "lacks the mean"),
