@@ -110,12 +110,19 @@ def smooth_gradients(model, images, classes, noise=0.15, samples=25, seed=0):
             f"smooth_gradients: expected noise of at least 0 and 1 sample or more, found {noise}, {samples}",
         )
     images, classes = _checked(images, classes)
-    generator = np.random.default_rng(seed)
     spread = noise * np.ptp(images, axis=(1, 2, 3), keepdims=True)  # (count, 1, 1, 1)
 
     def noisy(rows):
-        shape = (samples, *images[rows].shape)
-        return images[rows] + spread[rows] * generator.standard_normal(shape, dtype=np.float32)
+        # Each image has a generator of its own: its map does not depend on which images stand beside it.
+        drawn = [
+            np.random.default_rng([seed, number]).standard_normal(
+                (samples, *images.shape[1:]), dtype=np.float32
+            )
+            for number in range(len(images))[rows]
+        ]
+        return images[rows] + spread[rows] * np.stack(
+            drawn, axis=1
+        )  # (samples, rows, height, width, channels)
 
     return np.abs(_mean_gradients(model, noisy, samples, len(images), classes)).max(axis=-1)
 
@@ -205,12 +212,9 @@ def grad_cam(model, images, classes, layer):
         with tf.GradientTape() as tape:
             feature_maps, all_scores = both(tf.constant(images[rows]), training=False)
             score = tf.gather(all_scores, classes[rows], axis=1, batch_dims=1)
-        weights = tf.reduce_mean(
-            tape.gradient(score, feature_maps), axis=(1, 2), keepdims=True
-        )  # (n, 1, 1, maps)
-        small = tf.nn.relu(
-            tf.reduce_sum(weights * feature_maps, axis=-1, keepdims=True)
-        )  # (n, small, small, 1)
+        slopes = tape.gradient(score, feature_maps)  # (n, h, w, maps)
+        weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)  # (n, 1, 1, maps)
+        small = tf.nn.relu(tf.reduce_sum(weights * feature_maps, axis=-1, keepdims=True))  # (n, h, w, 1)
         parts.append(tf.image.resize(small, images.shape[1:3])[..., 0].numpy())
     return np.concatenate(parts)
 
@@ -472,18 +476,14 @@ def deletion_curves(model, images, maps, classes, shares, fill=0.0, seed=0):
         raise error("shares 应为 0 到 1 之间的数列", "deletion_curves: expected a list of shares from 0 to 1")
     count, pixels = len(images), maps[0].size
     chance = np.random.default_rng(seed).random((count, pixels))
-    order = np.lexsort(
-        (chance, -maps.reshape(count, pixels))
-    )  # (count, pixels): highest first, ties by chance
+    order = np.lexsort((chance, -maps.reshape(count, pixels)))  # (count, pixels): highest first
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(pixels)[None], axis=1)  # each pixel's place in that order
     place = place.reshape(maps.shape)[..., None]
     numbers = np.round(shares * pixels).reshape(-1, 1, 1, 1, 1)
     curves = np.empty((count, len(shares)))
     for rows in _batches(count, len(shares)):
-        deleted = np.where(
-            place[rows] < numbers, np.float32(fill), images[rows]
-        )  # (shares, rows, h, w, channels)
+        deleted = np.where(place[rows] < numbers, np.float32(fill), images[rows])  # (shares, rows, h, w, c)
         pictures, wanted = _one_axis(deleted, classes[rows])
         parts = [
             keras.ops.convert_to_numpy(keras.ops.softmax(model(tf.constant(pictures[some]), training=False)))

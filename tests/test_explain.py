@@ -83,14 +83,42 @@ def test_gradient_times_input_adds_up_for_a_linear_score():
     np.testing.assert_allclose(found, explain.scores(model, images, classes) - bias, atol=1e-5)
 
 
+def test_gradient_times_input_adds_channels_with_their_signs():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((2, 2, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+    kernel = model.layers[-1].kernel.numpy()[:, 1].reshape(2, 2, 3)
+    image = np.random.default_rng(0).normal(size=(1, 2, 2, 3)).astype("float32")
+    found = explain.gradient_times_input(model, image, np.array([1]))
+    np.testing.assert_allclose(found[0], (kernel * image[0]).sum(axis=-1), rtol=1e-4)
+
+
+def test_a_map_does_not_depend_on_the_images_beside_it(monkeypatch):
+    model = curved_model()
+    images, classes = some_images(5)
+    methods = [
+        explain.saliency,
+        lambda *given: explain.smooth_gradients(*given, samples=3),
+        lambda *given: explain.integrated_gradients(*given, steps=3),
+        lambda *given: explain.occlusion(*given, size=4, stride=4),
+        lambda *given: explain.grad_cam(*given, layer="conv"),
+        lambda m, x, y: explain.deletion_curves(m, x, x[..., 0], y, [0, 0.3, 0.6]),
+    ]
+    for method in methods:
+        monkeypatch.setattr(explain, "BATCH", 250)
+        together = method(model, images, classes)
+        monkeypatch.setattr(explain, "BATCH", 7)  # one or two images at a time
+        np.testing.assert_allclose(method(model, images, classes), together, atol=1e-5)
+
+
 def test_smooth_gradients_average_noisy_copies():
     model = curved_model("tanh")
     images, classes = some_images(2)
     still = explain.smooth_gradients(model, images, classes, noise=0, samples=3)
     np.testing.assert_allclose(still, explain.saliency(model, images, classes), rtol=1e-5, atol=1e-7)
-    generator, mean = np.random.default_rng(7), 0
+    generators, mean = [np.random.default_rng([7, number]) for number in range(2)], 0
     for _ in range(4):
-        noise = generator.standard_normal(images.shape, dtype=np.float32)
+        noise = np.stack([one.standard_normal(images.shape[1:], dtype=np.float32) for one in generators])
         scale = 0.2 * (images.max(axis=(1, 2, 3)) - images.min(axis=(1, 2, 3)))
         mean = mean + explain.gradients(model, images + scale[:, None, None, None] * noise, classes) / 4
     found = explain.smooth_gradients(model, images, classes, noise=0.2, samples=4, seed=7)
