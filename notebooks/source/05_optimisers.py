@@ -15,7 +15,7 @@
 #
 # **To know before:** layers and losses (chapters 1 and 4). Time and memory, measured, stand below the imports.
 
-# %% [markdown] lang="zh" of="9ce545df"
+# %% [markdown] lang="zh" of="e0796b6f"
 # # 5 优化算法
 #
 # 网络有成千上万个权重，一开始都是随机的。每个权重该往哪边动，又该动多远？前一个问题由梯度回答，
@@ -589,9 +589,9 @@ def curve(batch_size, learning_rate, passes):
 
 
 ways = {"batch": (count, 0.3, choose(smoke=20, laptop=60, full=60)), "mini_batch": (32, 0.3, choose(smoke=6, laptop=12, full=12)),
-        "stochastic": (1, 0.03, 2)}  # batch size, learning rate, passes  # fmt: skip
+        "stochastic": (1, 0.01, 2)}  # batch size, learning rate, passes  # fmt: skip
 curves = {name: curve(*way) for name, way in ways.items()}
-bands = choose(smoke=[(1.38, 2.52), (0.23, 0.66), (0.095, 0.432)], laptop=[(1.48, 2.47), (0.155, 0.219), (0, 0.465)],
+bands = choose(smoke=[(1.38, 2.52), (0.23, 0.66), (0.290, 0.375)], laptop=[(1.48, 2.47), (0.155, 0.219), (0.118, 0.244)],
                full=[(1.38, 2.6), (0, 0.25), (0, 0.5)])  # fmt: skip
 for (name, rows), band in zip(curves.items(), bands, strict=True):
     after_two_passes = rows[rows[:, 0] <= 2 * count][-1]
@@ -621,7 +621,7 @@ plots.show(
 
 # %% [markdown] lang="en"
 # Counted in examples, the full batch is far behind: it steps once a pass. Mini-batch and single examples stay close together:
-# single examples step 32 times as often, but their noise forces a ten times smaller rate. Counted in time they part,
+# single examples step 32 times as often, but their noise forces a rate thirty times smaller. Counted in time they part,
 # because each step pays for a whole round of Python and memory traffic, whether it looks at one digit or at 32. The
 # mini-batch is a compromise with the *machine*, and on a GPU, which multiplies large matrices at little extra cost, the
 # best size is larger than here.
@@ -639,8 +639,8 @@ plots.show(
 # Theory promises: with the best settings, gradient descent needs a number of steps that grows like the condition number
 # $\kappa$, these two like $\sqrt{\kappa}$. Count.
 
-# %% [markdown] lang="zh" of="5705f42f"
-# 按样本数算，全批量远远落后：一遍只走一步。小批量与逐个样本不相上下：逐个样本的步数是 32 倍，可噪声大，学习率只能取十分之一。
+# %% [markdown] lang="zh" of="9e9cc0ad"
+# 按样本数算，全批量远远落后：一遍只走一步。小批量与逐个样本不相上下：逐个样本的步数是 32 倍，可噪声大，学习率只能取三十分之一。
 # 按时间算，两者就分开了：每走一步都要付一整套 Python 调用和内存搬运的代价，不管这一步看的是 1 个数字还是 32 个。
 # 小批量其实是与*机器*的妥协：GPU 做大矩阵乘法几乎不多花时间，所以最合适的批量比这里更大。
 #
@@ -710,7 +710,7 @@ for condition in (10, 100, 1_000):
 #
 # An equality that cannot fail proves nothing. So leave out one part at a time: does the comparison notice?
 
-# %% [markdown] lang="zh" of="07d6edf1"
+# %% [markdown] lang="zh" of="61f88f05"
 # ## 每个权重都有自己的步长
 #
 # 有的梯度大，有的梯度极小，所有权重共用一个学习率就不合身了。下面几种方法把每个权重的梯度除以它自己平常的大小。
@@ -874,7 +874,7 @@ for name, (original, rule) in spoiled.items():
 # What Muon does is seen on a matrix: the singular values of a real gradient, of the digit network's first kernel. A few
 # directions carry almost everything. Adam's division lifts the small ones; Muon levels all of them.
 
-# %% [markdown] lang="zh" of="c6e9026e"
+# %% [markdown] lang="zh" of="5f98ae4a"
 # ## 在弯曲的山谷里
 #
 # Rosenbrock 山谷是弯的：$L = (1-w_1)^2 + 10\,(w_2 - w_1^2)^2$，最低点在 (1, 1)。每种优化器走 150 步，学习率从 19 个候选中取最好的一个。
@@ -1013,8 +1013,8 @@ right.set_xticklabels(list(candidates), rotation=25)
 for axis, columns in [(left, 2), (right, 1)]:
     axis.legend(ncols=columns, fontsize=8.5)
     axis.set_yticks([], minor=True)
-    axis.set_yticks(ticks := [2, 3, 5, 7, 10, 15, 20, 30, 50, 90], ticks)
-    axis.set(ylabel="error (%)", ylim=(choose(smoke=6, laptop=6, full=1.5), 95))
+    axis.set_yticks(ticks := [2, 3, 4, 5, 6, 7, 10, 15, 20, 30, 50, 90], ticks)
+    axis.set(ylabel="error (%)", ylim=(choose(smoke=15, laptop=4, full=1.5), 95))
 plots.show(
     figure,
     alt="Left: validation error against learning rate, a valley for each of nine optimisers, at very different rates. Right: "
@@ -1050,7 +1050,7 @@ plots.show(
 # apart? Test: multiply the loss by 100 and look at the path. A learning rate that changes with time but is the same for
 # all weights passes the factor on. A method that divides by the size of each weight's own gradients does not feel it.
 
-# %% [markdown] lang="zh" of="445683f9"
+# %% [markdown] lang="zh" of="1cc28e02"
 # 先看范围，再下结论。图上方有两行列出与最好者范围重叠的优化器，以及与调过的 SGD 重叠的优化器：同一组之内，这个实验看*不*出差别，
 # 何况只有三个种子。我们跑了三次，每次都换新种子，平均最高的都是 Muon：这个网络几乎所有权重都在一个大矩阵里，正合 Muon 的用处；
 # 而且这里比的是更新次数，不是时间（Muon 每次更新要多做好几次矩阵乘法）。其余各种彼此接近，调过的 Adam *并不*领先于调过的 SGD。
@@ -1305,7 +1305,7 @@ exercises.quiz("05")
 #
 # Next: chapter 5a changes the learning rate *during* training, and asks what helps on digits never seen.
 
-# %% [markdown] lang="zh" of="605622fb"
+# %% [markdown] lang="zh" of="50b25b2f"
 # ## 用在哪里，读些什么
 #
 # 这门课里会学习的东西，靠的几乎都是梯度，再加上这九条规则之一。自动微分也用来改进天气模型、设计飞机，共同的想法就是便宜的反向传播。
