@@ -193,16 +193,12 @@ def train_private(
     if not optimizer.built:
         optimizer.build(weights)
 
-    @tf.function(reduce_retracing=True)
-    def chunk_sum(images, targets, mask):
-        return clipped_sum(per_example_gradients(model, images, targets), clip, mask)
-
     sizes = []
     for step in range(steps):
         total = [np.zeros(weight.shape, dtype=np.float32) for weight in weights]
         indices, masks = poisson_sample(len(inputs), rate, chunk, generator)
         for rows, mask in zip(indices, masks, strict=True):
-            parts = chunk_sum(inputs[rows], labels[rows], mask)
+            parts = _chunk_sum(model, inputs[rows], labels[rows], mask, float(clip))
             total = [whole + part.numpy() for whole, part in zip(total, parts, strict=True)]
         noisy = [
             whole + noise_multiplier * clip * generator.standard_normal(whole.shape, dtype=np.float32)
@@ -436,7 +432,7 @@ def sign_attack(model, images, labels, size):
         model: images (batch, ...) to logits.
         labels: the right classes, whole numbers (batch,).
     """
-    if size < 0:
+    if not tf.is_tensor(size) and size < 0:
         raise error(
             f"size 应不小于 0，实际为 {size}", f"sign_attack: expected a size of at least 0, found {size}"
         )
@@ -464,6 +460,12 @@ def flip_labels(labels, source, target, share, seed=0):
 
 
 # ---------------------------------------------------------------- helpers
+
+
+@tf.function(reduce_retracing=True)
+def _chunk_sum(model, inputs, labels, mask, clip):
+    """Traced once for a model and a clip, however often the model is trained anew."""
+    return clipped_sum(per_example_gradients(model, inputs, labels), clip, mask)
 
 
 def _scores(scores, name):

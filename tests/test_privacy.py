@@ -291,6 +291,15 @@ def test_sign_attack_steps_uphill_by_the_size():
     assert loss(labels, model(attacked)) > loss(labels, model(images))
 
 
+def test_sign_attack_works_inside_a_graph():
+    model = small_model()
+    images, labels = some_data()
+    traced = tf.function(lambda size: privacy.sign_attack(model, images, labels, size))
+    np.testing.assert_allclose(
+        traced(tf.constant(0.1)), privacy.sign_attack(model, images, labels, 0.1), atol=1e-6
+    )
+
+
 def input_slope(model, image, label):
     batch = tf.constant(image[None])
     with tf.GradientTape() as tape:

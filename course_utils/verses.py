@@ -1,0 +1,136 @@
+"""Tang poems for language models: quatrains, a split without shared lines, characters as numbers, form and rhyme.
+
+parts = verses.split(datasets.poems().poems)       # {"train": [("春眠不觉晓", …), …], "validation": …, "test": …}
+script = verses.Script(parts["train"], size=3000)  # the most frequent characters
+tokens = script.encode(parts["train"])             # int32 (poems, 33)
+"""
+
+import collections
+import functools
+import hashlib
+
+import numpy as np
+
+PADDING, START, END, LINE = 0, 1, 2, 3
+LENGTH = 33  # start, four lines of seven, three line breaks, end
+
+
+def quatrains(lines):
+    """A poem of 4 lines as it is, one of 8 lines as its two halves: a list of tuples of 4 lines."""
+    if len(lines) not in (4, 8):
+        raise ValueError(f"quatrains: 需要 4 或 8 行 · expected 4 or 8 lines, found {len(lines)}")
+    return [tuple(lines[begin : begin + 4]) for begin in range(0, len(lines), 4)]
+
+
+def part_of(poem):
+    """Where a poem belongs by the SHA-256 of its first line: "train" (90 %), "validation" or "test" (5 % each)."""
+    twentieth = int.from_bytes(hashlib.sha256(poem.lines[0].encode()).digest()[:4], "big") % 20
+    return "test" if twentieth == 0 else "validation" if twentieth == 1 else "train"
+
+
+def split(poems):
+    """Quatrains in three fixed parts, about 90, 5 and 5 %: {"train", "validation", "test"}, no quatrain twice.
+
+    A whole poem belongs where `part_of` puts it, on every machine. Then every quatrain that shares a
+    line with an earlier part is left out of validation and test: poets quoted each other, and the collection holds
+    variants of one poem.
+
+    Args:
+        poems: objects with `lines`, such as `datasets.poems().poems`.
+    """
+    parts = {"train": {}, "validation": {}, "test": {}}
+    for poem in poems:
+        parts[part_of(poem)].update(dict.fromkeys(quatrains(poem.lines)))
+    seen = set()
+    for name, part in parts.items():
+        parts[name] = [lines for lines in part if not seen.intersection(lines)]
+        seen.update(line for lines in part for line in lines)
+    return parts
+
+
+class Script:
+    """Numbers for the most frequent characters: 0 padding, 1 start, 2 end, 3 line break, then by frequency."""
+
+    def __init__(self, poems, size):
+        """Count the characters of training poems; `size` numbers in all, the four signs included."""
+        if size < 5:
+            raise ValueError(f"Script: size 应至少为 5 · expected a size of at least 5, found {size}")
+        counts = collections.Counter("".join(line for lines in poems for line in lines))
+        frequent = sorted(counts, key=lambda character: (-counts[character], character))
+        self.characters = ["", "", "", "\n", *frequent][:size]
+        self.numbers = {
+            character: number for number, character in enumerate(self.characters) if number > LINE
+        }
+        self.size = len(self.characters)
+
+    def writes(self, lines):
+        """Whether every character has a number."""
+        return all(character in self.numbers for line in lines for character in line)
+
+    def encode(self, poems):
+        """int32 (poems, 33): start, the characters with a line break between lines, end, padding."""
+        tokens = np.full((len(poems), LENGTH), PADDING, "int32")
+        for row, lines in zip(tokens, poems, strict=True):
+            if not self.writes(lines):
+                raise ValueError(f"Script: 有生僻字 · a character has no number: {'/'.join(lines)}")
+            text = [START]
+            for line in lines:
+                text += [self.numbers[character] for character in line] + [LINE]
+            text[-1] = END
+            if len(text) > LENGTH:
+                raise ValueError(f"Script: 诗太长 · a poem is longer than {LENGTH} tokens: {'/'.join(lines)}")
+            row[: len(text)] = text
+        return tokens
+
+    def decode(self, tokens):
+        """The lines of one row up to the end sign: a tuple of strings."""
+        text = ""
+        for token in np.asarray(tokens).tolist():
+            if token == END:
+                break
+            text += self.characters[token]
+        return tuple(text.split("\n"))
+
+
+def has_form(lines):
+    """Whether these are four lines, all of five or all of seven characters."""
+    return len(lines) == 4 and {len(line) for line in lines} in ({5}, {7})
+
+
+# The thirteen rhyme groups (十三辙) of modern northern Chinese: finals that rhyme with each other.
+_GROUPS = {
+    "a": "a ia ua", "e": "o e uo", "ie": "ê ie üe", "u": "u", "i": "i ü er -i", "ai": "ai uai", "ei": "ei uei", "ao": "ao iao",
+    "ou": "ou iou", "an": "an ian uan üan", "en": "en in uen ün", "ang": "ang iang uang", "eng": "eng ing ueng ong iong",
+}  # fmt: skip
+RHYME_GROUPS = tuple(_GROUPS)
+_GROUP_OF = {final: group for group, finals in _GROUPS.items() for final in finals.split()}
+
+
+@functools.cache
+def rhyme_group(character):
+    """The modern rhyme group of a Chinese character, one of `RHYME_GROUPS`; None if it has no reading.
+
+    The commonest reading counts, by pypinyin. Tang poets rhymed by the sounds of their own time, which a modern reading
+    often misses and sometimes suggests wrongly; tones, which the rules of regulated verse need, are not looked at.
+    """
+    from pypinyin import Style, pinyin
+
+    if len(character) != 1:
+        raise ValueError(f"rhyme_group: 需要一个字 · expected one character, found {character!r}")
+    # Style.FINALS: 知 -> "i", 月 -> "ve" with v_to_u False; strict gives "uei" for 归, "iou" for 秋, "uen" for 春
+    final = pinyin(character, style=Style.FINALS, strict=True, v_to_u=True, errors=lambda text: [None])[0][0]
+    return _GROUP_OF.get(final)
+
+
+def rhymes(lines):
+    """Whether lines 2 and 4 end on two different characters of one modern rhyme group."""
+    if len(lines) < 4 or not lines[1] or not lines[3]:
+        return False
+    first, second = lines[1][-1], lines[3][-1]
+    return first != second and rhyme_group(first) is not None and rhyme_group(first) == rhyme_group(second)
+
+
+def copied(poems, known_lines):
+    """Share of the lines of all poems that stand in the set `known_lines`."""
+    lines = [line for poem in poems for line in poem]
+    return sum(line in known_lines for line in lines) / len(lines)
