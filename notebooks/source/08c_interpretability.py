@@ -1,0 +1,1140 @@
+# %% [markdown] lang="en"
+# # 8c Interpretability
+#
+# A network says "3". Why 3? A coloured map over the image looks like an answer. This chapter builds eight such maps, and
+# then does what is often left out: it tests them. Some name what the network uses. One would look nearly the same if the
+# network had learned nothing.
+#
+# **At the end you can**
+#
+# - write saliency, SmoothGrad, integrated gradients, Grad-CAM, occlusion, LIME and Kernel SHAP in a few lines each;
+# - compute exact Shapley values and show that your Kernel SHAP and the `shap` package give the same numbers;
+# - test an explanation: against a planted truth, by deleting what it names, and by taking away what the network learned;
+# - say what attention weights tell about a decision, and what they do not;
+# - refuse a beautiful map that fails.
+#
+# **To know before:** gradients and convolutional networks (chapters 1 and 2), softmax (chapter 4), attention (chapter 7)
+# for one section. Time and memory, measured, stand below the imports.
+
+# %% [markdown] lang="zh" of="547f7ccd"
+# # 8c 可解释性
+#
+# 网络说 “这是 3”。凭什么是 3？往图像上盖一张彩色的图，看上去就像是答案。这一章先做出八种这样的图，再做一件常被省掉的事：
+# 检验它们。有的图确实指出了网络所用的东西；还有一种，即便网络什么也没学到，它看起来也差不多。
+#
+# **学完这一章，你能够**
+#
+# - 用几行代码写出显著图、SmoothGrad、积分梯度、Grad-CAM、遮挡法、LIME 和 Kernel SHAP；
+# - 精确计算夏普利值，并证明你的 Kernel SHAP 与 `shap` 包给出同样的数；
+# - 检验一个解释：拿事先埋下的真相去核对，删掉它指出的像素，抹去网络学到的东西；
+# - 说清楚注意力权重能说明什么，不能说明什么；
+# - 面对一张好看却通不过检验的图，敢于不用它。
+#
+# **预备知识：** 梯度与卷积网络（第 1、2 章），softmax（第 4 章）；其中一节用到注意力（第 7 章）。
+# 实测的时间和内存写在导入语句之后。
+
+# %% tags=["setup"]
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+import sys
+from pathlib import Path
+
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
+course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
+if course is None:
+    raise ModuleNotFoundError(
+        "找不到 course_utils：请上传并解压课程的 ZIP 包 · course_utils not found: upload and unzip the course's ZIP file"
+    )
+sys.path.insert(0, str(course))
+from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
+# %%
+import itertools
+import math
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from course_utils import datasets, devices, exercises, explain, plots, profiles, proofs, results, training
+from course_utils.models import vision
+from course_utils.profiles import choose
+
+# %% tags=["parameters"]
+PROFILE = None
+SEED = 0
+
+# %% tags=["nbval-ignore-output"]
+profiles.use(PROFILE, SEED)
+strategy = devices.create_strategy()
+devices.describe()
+
+# %% tags=["cost", "nbval-ignore-output"]
+results.cost("08c")
+
+# %% [markdown] lang="en"
+# ## The idea: a sum explains itself
+#
+# The simplest reader of digits gives each digit a score that is a sum over the pixels,
+#
+# $$ S_c(x) = b_c + \sum_i w_{c,i}\, x_i $$
+#
+# and there the question "which pixel did what?" has one answer: pixel $i$ contributed $w_{c,i}\,x_i$. The contributions
+# and the bias add up to the score, nothing is missing and nothing counted twice.
+#
+# A deep network is no sum. Every method of this chapter, an **attribution** method, is another way to pretend that it is one. Keep the sum in
+# mind as the touchstone: what does a method say about a network that *is* linear? Below, a single dense layer is trained
+# and explained. **Predict:** which pixels can have no contribution at all?
+
+# %% [markdown] lang="zh" of="96889f33"
+# ## 想法：和式自己就是解释
+#
+# 最简单的读数器，给每个数字打的分就是对像素求和：
+#
+# $$ S_c(x) = b_c + \sum_i w_{c,i}\, x_i $$
+#
+# 这时，“哪个像素起了什么作用” 只有一个答案：像素 $i$ 的贡献是 $w_{c,i}\,x_i$。所有贡献加上偏置恰好等于分数，不多也不少。
+#
+# 深层网络不是和式。本章的每一种**归因**（attribution）方法，都是换一种办法把它当成和式。请把和式当作试金石：
+# 如果网络*真的*是线性的，这种方法会怎么说？下面先训练并解释单独一个全连接层。**先猜：** 哪些像素不可能有任何贡献？
+
+# %%
+digits = datasets.mnist()
+count, tested = choose(smoke=1_600, laptop=8_000, full=60_000), choose(smoke=500, laptop=2_000, full=10_000)
+x_train, y_train = datasets.as_images(digits.x_train[:count]), digits.y_train[:count].astype(int)
+x_test, y_test = datasets.as_images(digits.x_test[:tested]), digits.y_test[:tested].astype(int)
+del digits  # 55 MB that the rest of the chapter does not need
+
+linear = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="scores")])
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+linear.compile(keras.optimizers.Adam(0.003), cross_entropy, steps_per_execution=8)
+training.fit(linear, x_train, y_train, name="linear", epochs=3)
+print("parameters · 参数:", f"{linear.count_params():,}")
+
+# %%
+digit, label = x_test[18], y_test[18]  # a "3"
+weights = linear.get_layer("scores").kernel.numpy()[:, label].reshape(28, 28)
+bias = linear.get_layer("scores").bias.numpy()[label]
+contributions = weights * digit[..., 0]
+proofs.equal({"bias + Σ contributions": bias + contributions.sum(), "score": linear(digit[None])[0, label]}, tolerance=1e-4)
+
+figure, axes = plt.subplots(1, 3, figsize=(8, 2.9))
+for axis, picture, title in zip(axes, [digit, weights, contributions], ["image x", "weights w of class 3", "contributions w · x"], strict=True):
+    signed = {} if picture is digit else {"cmap": "RdBu_r", "vmin": -abs(picture).max(), "vmax": abs(picture).max()}
+    axis.imshow(picture, **signed)
+    axis.set_title(title)
+    axis.axis("off")
+plots.show(
+    figure,
+    alt="A handwritten 3, the weights of class 3 as a red and blue picture, and their product: coloured only where there "
+    "is ink, red for pixels that speak for a 3 and blue for pixels that speak against.",
+    alt_zh="手写数字 3；类别 3 的权重，红蓝两色；两者的乘积：只在有笔画处有颜色，红色支持 “是 3”，蓝色反对。",
+)
+
+# %% [markdown] lang="en"
+# ## A network worth explaining
+#
+# The beginner's convolutional network of chapter 2 is our patient. One change: its softmax is taken off. A probability
+# rises when the *other* classes fall, and near certainty its gradient vanishes (chapter 4); the score of the class itself,
+# the logit, has neither fault ([Simonyan et al. 2013](https://arxiv.org/abs/1312.6034)).
+#
+# The chapter trains the network more than once. To keep memory low there is one compiled model that starts anew each time,
+# and `train` hands out a copy.
+
+# %% [markdown] lang="zh" of="17763efd"
+# ## 一个值得解释的网络
+#
+# 被解释的是第 2 章的入门卷积网络，只有一处改动：去掉 softmax。概率上升，可能只是因为*别的*类别下降了；
+# 而且接近十足把握时，它的梯度会消失（第 4 章）。类别自己的分数（logit）没有这两个毛病
+# （[Simonyan 等，2013](https://arxiv.org/abs/1312.6034)）。
+#
+# 本章要多次训练这个网络。为了省内存，只编译一个模型，每次从头开始，由 `train` 交出一份副本。
+
+# %%
+def compiled(model, learning_rate):
+    """Compile under the strategy; returns the model and what it starts from, weights and optimizer."""
+    model.compile(keras.optimizers.Adam(learning_rate), cross_entropy, steps_per_execution=8)
+    model.optimizer.build(model.trainable_variables)
+    return model, [variable.numpy() for variable in model.weights + model.optimizer.variables]
+
+
+def train(images, labels, name, epochs):
+    """Train the compiled network from its start; returns a copy, which is not compiled."""
+    for variable, value in zip(trainee.weights + trainee.optimizer.variables, trainee_start, strict=True):
+        variable.assign(value)
+    training.fit(trainee, images, labels, name=name, epochs=epochs, batch_size=64)
+    trained = keras.models.clone_model(trainee)
+    trained.set_weights(trainee.get_weights())
+    return trained
+
+
+keras.utils.set_random_seed(SEED)
+with strategy.scope():
+    trainee, trainee_start = compiled(explain.with_logits(vision.beginner_cnn()), 0.001)
+print([layer.name for layer in trainee.layers if layer.weights], "last activation · 末层激活:", trainee.layers[-1].activation.__name__)
+
+# %% tags=["nbval-ignore-output"]
+network = train(x_train, y_train, "network", epochs=choose(smoke=2, laptop=3, full=5))
+results.record(
+    "network.test_accuracy",
+    training.accuracy(network, x_test, y_test, batch_size=200),
+    band=choose(smoke=(0.739, 0.951), laptop=(0.926, 0.985), full=(0.97, 1)),
+)
+
+# %% [markdown] lang="en"
+# ## Gradients: saliency and SmoothGrad
+#
+# **Saliency** ([Simonyan et al. 2013](https://arxiv.org/abs/1312.6034)) asks which pixel, nudged a little, would move the
+# score most: $M_i = \lvert \partial S_c / \partial x_i \rvert$. One backward pass, and it is exact about *this* point. But
+# a ReLU network is made of flat pieces; step over an edge and the gradient is another one. Maps of it look like noise.
+#
+# **SmoothGrad** ([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)) averages the gradient over noisy copies of the image:
+#
+# $$ M_i = \Big\lvert \frac{1}{n} \sum_{k=1}^{n} \frac{\partial S_c}{\partial x_i}(x + \varepsilon_k) \Big\rvert,
+#    \qquad \varepsilon_k \sim \mathcal{N}(0, \sigma^2) $$
+#
+# Both in code, for eight digits, beside the tested functions of `course_utils.explain` that the experiments use. Witnesses for the gradient: finite
+# differences, on a patch of the linear reader, where it must be the weights.
+
+# %% [markdown] lang="zh" of="e01d9988"
+# ## 梯度法：显著图与 SmoothGrad
+#
+# **显著图**（saliency map，[Simonyan 等，2013](https://arxiv.org/abs/1312.6034)）问的是：轻轻拨动哪个像素，分数变化最大？
+# 即 $M_i = \lvert \partial S_c / \partial x_i \rvert$。反向传播一次就够，而且对*这一点*来说是精确的。
+# 但 ReLU 网络由一片片平面拼成，迈过一条棱，梯度就换了一个，所以这种图看上去像噪声。
+#
+# **SmoothGrad**（[Smilkov 等，2017](https://arxiv.org/abs/1706.03825)）给图像加噪声，复制多份，再对梯度取平均：
+#
+# $$ M_i = \Big\lvert \frac{1}{n} \sum_{k=1}^{n} \frac{\partial S_c}{\partial x_i}(x + \varepsilon_k) \Big\rvert,
+#    \qquad \varepsilon_k \sim \mathcal{N}(0, \sigma^2) $$
+#
+# 下面对八个数字写出这两种方法，并与 `course_utils.explain` 里经过测试、供后面实验使用的函数对照。梯度的证人是有限差分：
+# 在线性读数器的一小块上验证，那里的梯度应当就是权重。
+
+# %%
+def gradient(model, images, labels):
+    """dS_c/dx of each image: (count, 28, 28)."""
+    pictures = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(pictures)
+        scores = tf.gather(model(pictures), labels, axis=1, batch_dims=1)  # (count,): each image's own class
+    return tape.gradient(scores, pictures)[..., 0].numpy()
+
+
+few, few_labels = x_test[11:19], y_test[11:19]
+noise = np.stack([np.random.default_rng([0, k]).standard_normal((25, 28, 28, 1), dtype="float32") for k in range(8)], axis=1)
+noisy = few + 0.15 * np.ptp(few, axis=(1, 2, 3), keepdims=True) * noise  # (25 copies, 8 images, 28, 28, 1)
+smooth = np.abs(np.mean([gradient(network, images, few_labels) for images in noisy], axis=0))
+proofs.equal({"|∂S/∂x|": np.abs(gradient(network, few, few_labels)), "saliency": explain.saliency(network, few, few_labels)})
+proofs.equal({"mean over noise": smooth, "SmoothGrad": explain.smooth_gradients(network, few, few_labels)})
+
+around = digit[..., 0] * np.pad(np.zeros((4, 4)), 12, constant_values=1)  # the digit without its middle
+proofs.equal({
+    "weights": weights[12:16, 12:16],
+    "tape": gradient(linear, digit[None], [label])[0, 12:16, 12:16],
+    "finite differences": proofs.finite_differences(
+        lambda patch: linear((around + np.pad(patch, 12))[None, ..., None])[0, label], digit[12:16, 12:16, 0], step=0.1),
+}, tolerance=1e-4)
+
+# %% [markdown] lang="en"
+# ## Integrated gradients: an account that balances
+#
+# The gradient says how the score *would* change. We want to know where the score *came from*. So choose a **baseline**
+# $b$ that means "nothing" (a black image), walk from there to the image, and add up all changes on the way
+# ([Sundararajan et al. 2017](https://arxiv.org/abs/1703.01365)):
+#
+# $$ A_i = (x_i - b_i) \int_0^1 \frac{\partial S_c}{\partial x_i}\big(b + \alpha (x - b)\big)\, d\alpha,
+#    \qquad \sum_i A_i = S_c(x) - S_c(b) $$
+#
+# The second formula is **completeness**: the parts add up to the difference, as in the linear sum. It follows from the
+# chain rule and can be checked, so check it. With a finite number of steps the integral is approximate;
+# how many are enough? A ReLU network without biases is made of cones: its gradient at the image, times the image, gives
+# the score exactly. Ours has small biases. **Where will the dashed line of that single gradient lie?**
+
+# %% [markdown] lang="zh" of="152a325c"
+# ## 积分梯度：收支平衡的账
+#
+# 梯度说的是分数*将会*怎样变，我们想知道的却是分数*从哪里来*。办法是：选一个代表 “什么都没有” 的**基线**（baseline）$b$
+# （比如全黑的图），从基线一路走到这张图，把沿途的变化都累加起来，
+# 这就是**积分梯度**（integrated gradients，[Sundararajan 等，2017](https://arxiv.org/abs/1703.01365)）：
+#
+# $$ A_i = (x_i - b_i) \int_0^1 \frac{\partial S_c}{\partial x_i}\big(b + \alpha (x - b)\big)\, d\alpha,
+#    \qquad \sum_i A_i = S_c(x) - S_c(b) $$
+#
+# 第二个式子叫**完备性**（completeness）：各部分之和等于分数之差，与线性和式一样。它由链式法则得来，可以检验，那就检验。
+# 步数有限时积分只是近似；多少步才够？没有偏置的 ReLU 网络由锥面拼成：图像处的梯度乘以图像，恰好等于分数。
+# 我们的网络只有很小的偏置。**只用这一个梯度的虚线会在哪里？**
+
+# %%
+black = np.zeros_like(few)
+midpoints = (np.arange(64) + 0.5) / 64
+mean_gradient = np.mean([gradient(network, np.float32(share) * few, few_labels) for share in midpoints], axis=0)
+attribution = (few - black)[..., 0] * mean_gradient  # (8, 28, 28)
+proofs.equal({"A by hand": attribution, "explain": explain.integrated_gradients(network, few, few_labels)}, tolerance=1e-4)
+difference = explain.scores(network, few, few_labels) - explain.scores(network, black, few_labels)  # (8,)
+print("ΣA = S(x) − S(b) within a hundredth · 相差不到百分之一:", bool(np.all(np.abs(attribution.sum(axis=(1, 2)) / difference - 1) < 0.01)))
+
+gaps, step_counts = [], [1, 2, 4, 8, 16, 32, 64, 128][: choose(smoke=5, laptop=8, full=8)]
+for steps in step_counts:
+    sums = explain.integrated_gradients(network, few, few_labels, steps=steps).sum(axis=(1, 2))
+    gaps.append(np.mean(np.abs(sums / difference - 1)))
+one_gradient = explain.gradient_times_input(network, few, few_labels).sum(axis=(1, 2))
+figure, axis = plt.subplots(figsize=(5.6, 3.2))
+axis.loglog(step_counts, gaps, "o-", base=2, label="integrated gradients")
+axis.axhline(np.mean(np.abs(one_gradient / difference - 1)), color=plots.COLORS[1], linestyle="--", label="gradient × input, at the image only")
+axis.set(xlabel="steps of the integral", ylabel="|Σ A / (S(x) − S(b)) − 1|", title="How far the account is from balancing")
+axis.legend()
+plots.show(
+    figure,
+    alt="The relative gap of the sum on logarithmic axes: level for the first few steps, then it falls steadily. The dashed "
+    "line of gradient times input lies far above the right end.",
+    alt_zh="双对数坐标下总和的相对差距：最初几步持平，此后稳定下降；虚线是梯度乘输入，远高于曲线右端。",
+)
+
+# %% [markdown] lang="en"
+# ## Grad-CAM and occlusion: coarse, on purpose
+#
+# **Grad-CAM** ([Selvaraju et al. 2016](https://arxiv.org/abs/1610.02391)) does not go back to the pixels. It stops at the last
+# convolution, whose maps $A_k$ still know *where*, and weighs each map by its mean gradient:
+#
+# $$ M = \mathrm{ReLU}\Big(\sum_k \alpha_k A_k\Big), \qquad
+#    \alpha_k = \frac{1}{Z} \sum_{i,j} \frac{\partial S_c}{\partial A_{k,i,j}} $$
+#
+# **Occlusion** ([Zeiler and Fergus 2013](https://arxiv.org/abs/1311.2901)) needs no gradient: cover a square, see how far
+# the score falls, move the square. It is the one method whose meaning needs no formula, and it costs one forward pass for each
+# position.
+
+# %% [markdown] lang="zh" of="0769036c"
+# ## Grad-CAM 与遮挡法：有意粗略
+#
+# **Grad-CAM**（[Selvaraju 等，2016](https://arxiv.org/abs/1610.02391)）不一直退回到像素，而是停在最后一个卷积层：
+# 那里的特征图 $A_k$ 还保留着*位置*。每张特征图用它的平均梯度加权：
+#
+# $$ M = \mathrm{ReLU}\Big(\sum_k \alpha_k A_k\Big), \qquad
+#    \alpha_k = \frac{1}{Z} \sum_{i,j} \frac{\partial S_c}{\partial A_{k,i,j}} $$
+#
+# **遮挡法**（occlusion，[Zeiler 与 Fergus，2013](https://arxiv.org/abs/1311.2901)）不用梯度：盖住一个方块，看分数掉多少，再挪动方块。
+# 只有它的含义不用公式就能说清；代价是每个位置都要前向计算一次。
+
+# %%
+inside = keras.Model(network.inputs[0], [network.get_layer("conv_2").output, network.outputs[0]])
+with tf.GradientTape() as tape:
+    feature_maps, scores = inside(few)  # (8, 11, 11, 64), (8, 10)
+    chosen = tf.gather(scores, few_labels, axis=1, batch_dims=1)
+map_weights = tf.reduce_mean(tape.gradient(chosen, feature_maps), axis=(1, 2), keepdims=True)  # (8, 1, 1, 64)
+coarse = tf.nn.relu(tf.reduce_sum(map_weights * feature_maps, axis=-1, keepdims=True))  # (8, 11, 11, 1)
+proofs.equal({"Grad-CAM": tf.image.resize(coarse, (28, 28))[..., 0], "explain": explain.grad_cam(network, few, few_labels, "conv_2")})
+
+falls, covered, whole = np.zeros((8, 28, 28)), np.zeros((28, 28)), explain.scores(network, few, few_labels)
+for top, left in itertools.product(range(0, 25, 2), repeat=2):
+    square = np.s_[top : top + 4, left : left + 4]
+    hidden = few.copy()
+    hidden[:, *square] = 0
+    falls[:, *square] += (whole - explain.scores(network, hidden, few_labels))[:, None, None]
+    covered[square] += 1
+proofs.equal({"occlusion": falls / covered, "explain": explain.occlusion(network, few, few_labels, size=4, stride=2)}, tolerance=1e-4)
+
+# %% [markdown] lang="en"
+# ## One touchstone, eight pictures
+#
+# First the touchstone. On the linear reader the signed methods must all say $w_i x_i$, and they do.
+#
+# Then the pictures, eight methods on the convolutional network. Two need a word. **Guided backpropagation**
+# ([Springenberg et al. 2014](https://arxiv.org/abs/1412.6806)) lets only positive gradients back through each ReLU; it is
+# known for its clear pictures. And **image alone** is no explanation at all: the brightness of the image, offered as if
+# it were a map. It has never met the network, and it stays with us to the end as a control. **Which column convinces you
+# most?** Write it down.
+
+# %% [markdown] lang="zh" of="c89ba052"
+# ## 一块试金石，八种图
+#
+# 先上试金石：在线性读数器上，带符号的方法都应当给出 $w_i x_i$，事实也确实如此。
+#
+# 再看图：八种方法，同一个卷积网络。其中两种要说明一下。**导向反向传播**
+# （guided backpropagation，[Springenberg 等，2014](https://arxiv.org/abs/1412.6806)）在每个 ReLU 处只让正的梯度通过，以画面清晰著称。
+# **只看图像**（image alone）则根本不是解释：直接把图像的亮度当成一张图交上来。它从未见过这个网络，却要作为对照一直陪我们到最后。
+# **哪一列最让你信服？** 先写下来。
+
+# %%
+proofs.equal({
+    "w · x": contributions[None],
+    "gradient × input": explain.gradient_times_input(linear, digit[None], [label]),
+    "integrated gradients": explain.integrated_gradients(linear, digit[None], [label], steps=8),
+    "occlusion of single pixels": explain.occlusion(linear, digit[None], [label], size=1, stride=1),
+}, tolerance=1e-4)
+
+METHODS = {
+    "saliency": explain.saliency,
+    "SmoothGrad": explain.smooth_gradients,
+    "gradient × input": explain.gradient_times_input,
+    "integrated": lambda *given: explain.integrated_gradients(*given, steps=choose(smoke=8, laptop=32, full=64)),
+    "guided": explain.guided_gradients,
+    "Grad-CAM": lambda *given: explain.grad_cam(*given, layer="conv_2"),
+    "occlusion": lambda *given: explain.occlusion(*given, size=4, stride=2),
+    "image alone": lambda model, images, classes: images[..., 0],
+}
+
+# %%
+shown = [1, 2, 6, 7]
+figure, axes = plt.subplots(len(shown), 9, figsize=(10.4, 1.2 * len(shown) + 0.3))
+columns = {"image": few[..., 0]} | {name: method(network, few, few_labels) for name, method in METHODS.items()}
+for (row, number), (column, (name, maps)) in itertools.product(enumerate(shown), enumerate(columns.items())):
+    limit = max(abs(maps[number]).max(), 1e-9)  # Grad-CAM may be 0 everywhere
+    signed = {} if column == 0 else {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    axes[row, column].imshow(maps[number], **signed)
+    axes[row, column].axis("off")
+    if row == 0:
+        axes[row, column].set_title(name, fontsize=9)
+plots.show(
+    figure,
+    alt="Four digits and eight maps of each. Saliency and SmoothGrad are grainy clouds around the strokes; gradient times "
+    "input, integrated gradients and guided backpropagation follow the strokes; Grad-CAM and occlusion are coarse.",
+    alt_zh="四个数字，每个配八种图：显著图和 SmoothGrad 是笔画周围的颗粒状云雾；梯度乘输入、积分梯度和导向反向传播紧贴笔画；"
+    "Grad-CAM 和遮挡法比较粗。",
+)
+
+# %% [markdown] lang="en"
+# ## A dozen players: Shapley values, LIME, Kernel SHAP
+#
+# Pixels are too many to try all combinations. Cut the image into 16 blocks of 7 × 7 and call each block with ink a *player*
+# (a block without ink changes nothing when it is hidden: a player worth 0, so leave it out). Let $v(S)$ be the score when only the
+# blocks of the coalition $S$ are visible. What is a fair share of $v(\text{all}) - v(\text{none})$ for player $i$?
+#
+# **Shapley's answer** ([1953](https://doi.org/10.1515/9781400881970-018)): the mean gain when $i$ joins, over all orders in which $M$ players can arrive:
+#
+# $$ \varphi_i = \sum_{S \not\ni i} \frac{|S|!\,(M - |S| - 1)!}{M!}\,\big(v(S \cup i) - v(S)\big) $$
+#
+# It needs all $2^M$ coalitions. **Kernel SHAP** ([Lundberg and Lee 2017](https://arxiv.org/abs/1705.07874)) gets the same
+# numbers from a weighted regression, which also works with a *sample* of coalitions:
+#
+# $$ \min_\varphi \sum_S k(S)\Big(v(S) - v(\emptyset) - \sum_{i \in S} \varphi_i\Big)^2, \quad
+#    k(S) = \frac{M - 1}{\binom{M}{|S|}\,|S|\,(M - |S|)}, \quad \sum_i \varphi_i = v(\text{all}) - v(\emptyset) $$
+#
+# **LIME** ([Ribeiro et al. 2016](https://arxiv.org/abs/1602.04938)) is a weighted regression too, with other weights (near to
+# the whole image counts more), a ridge penalty, and no promise about the sum.
+#
+# Three witnesses for the Shapley values: the definition, our regression, and the package. A trap on the way: by default the
+# package keeps ten features (`l1_reg="num_features(10)"`) and sets the rest to 0. Whoever compares must switch that off.
+
+# %% [markdown] lang="zh" of="d97946bb"
+# ## 十几个参与者：夏普利值、LIME、Kernel SHAP
+#
+# 像素太多，不可能把所有组合都试一遍。那就把图像切成 16 个 7 × 7 的方块，每个有笔画的方块算一个*参与者*
+# （没有笔画的方块，遮不遮都一样，贡献为 0，可以不算）。只露出联盟 $S$ 里的方块，此时的分数记为 $v(S)$。
+# $v(\text{全体}) - v(\text{无人})$ 该怎样公平地分给参与者 $i$？
+#
+# **夏普利的回答**（夏普利值，Shapley value，[1953](https://doi.org/10.1515/9781400881970-018)）：$M$ 个参与者按所有可能的次序入场，
+# 取 $i$ 入场时带来的平均增益：
+#
+# $$ \varphi_i = \sum_{S \not\ni i} \frac{|S|!\,(M - |S| - 1)!}{M!}\,\big(v(S \cup i) - v(S)\big) $$
+#
+# 这要用到全部 $2^M$ 个联盟。**Kernel SHAP**（[Lundberg 与 Lee，2017](https://arxiv.org/abs/1705.07874)）用一个加权回归得到同样的数，
+# 而且联盟只取一个*样本*也能算：
+#
+# $$ \min_\varphi \sum_S k(S)\Big(v(S) - v(\emptyset) - \sum_{i \in S} \varphi_i\Big)^2, \quad
+#    k(S) = \frac{M - 1}{\binom{M}{|S|}\,|S|\,(M - |S|)}, \quad \sum_i \varphi_i = v(\text{全体}) - v(\emptyset) $$
+#
+# **LIME**（[Ribeiro 等，2016](https://arxiv.org/abs/1602.04938)）也是加权回归，只是权重不同（越接近整张图，权重越大），
+# 带岭惩罚，对总和不作任何保证。
+#
+# 为夏普利值请三位证人：定义、我们的回归、现成的 `shap` 包。路上有个坑：这个包默认只保留十个特征
+# （`l1_reg="num_features(10)"`），其余置 0。要比较，先把它关掉。
+
+# %%
+grid = explain.blocks(28, 28, 7)  # (28, 28): the number of each pixel's block, 0 to 15
+with_ink = [block for block in range(16) if digit[grid == block].any()]
+segments = np.full((28, 28), -1)  # -1: always visible
+for player, block in enumerate(with_ink):
+    segments[grid == block] = player
+players = len(with_ink)
+value = explain.coalition_value(network, digit, segments, label)
+
+table = {tuple(row): worth for row, worth in zip(explain.all_coalitions(players), value(explain.all_coalitions(players)), strict=True)}
+by_definition = np.zeros(players)
+for coalition, worth in table.items():
+    for player in np.flatnonzero(np.array(coalition) == 0):
+        size, joined = sum(coalition), list(coalition)
+        joined[player] = True
+        share = math.factorial(size) * math.factorial(players - size - 1) / math.factorial(players)
+        by_definition[player] += share * (table[tuple(joined)] - worth)
+proofs.equal({"Shapley by definition": by_definition, "explain": explain.shapley_values(value, players)}, tolerance=1e-4)
+print("players · 参与者:", players, " coalitions · 联盟:", f"{len(table):,}")
+
+# %%
+coalitions = explain.all_coalitions(players)[1:-1].astype(float)  # without nobody and everybody, which are constraints
+sizes = coalitions.sum(axis=1)
+kernel = np.array([(players - 1) / (math.comb(players, int(s)) * s * (players - s)) for s in sizes])
+nobody, everybody = value(np.array([[0] * players, [1] * players]))
+worths = np.array([table[tuple(row)] for row in coalitions.astype(bool)])
+# The sum is given, so the last player gets what the others leave: one unknown less, no constraint.
+inputs = coalitions[:, :-1] - coalitions[:, -1:]
+targets = worths - nobody - coalitions[:, -1] * (everybody - nobody)
+root = np.sqrt(kernel)
+first = np.linalg.lstsq(inputs * root[:, None], targets * root, rcond=None)[0]
+kernel_shap = np.append(first, everybody - nobody - first.sum())
+
+sample = np.random.default_rng(0).random((1000, players)) < 0.5
+nearness = np.exp(-((1 - np.sqrt(sample.mean(axis=1))) ** 2) / (2 * 0.25**2))
+centred = sample - np.average(sample, axis=0, weights=nearness)  # instead of an intercept
+answer = value(sample)
+answer -= np.average(answer, weights=nearness)
+normal = centred.T @ (nearness[:, None] * centred) + np.eye(players)  # the ridge penalty is 1
+lime = np.linalg.solve(normal, centred.T @ (nearness * answer))
+proofs.equal({"LIME": lime, "explain": explain.lime(value, players)}, tolerance=1e-4)
+
+# %%
+import shap  # only here: it brings 80 MB along
+package = shap.KernelExplainer(value, np.zeros((1, players)))
+by_package, by_default = (
+    package.shap_values(np.ones((1, players)), nsamples=2**players, l1_reg=features, silent=True)[0] for features in (0, "num_features(10)"))
+proofs.equal({"Shapley by definition": by_definition, "Kernel SHAP": kernel_shap, "shap package": by_package}, tolerance=1e-4)
+print("players kept by default · 默认保留:", np.count_nonzero(by_default), "of", players)
+proofs.equal({"Σφ": by_definition.sum(), "v(all) − v(none)": everybody - nobody}, tolerance=1e-4)
+
+last_in, first_in = everybody - value(1 - np.eye(players)), value(np.eye(players)) - nobody
+ways = {"Shapley": by_definition, "LIME": lime, "only this hidden": last_in, "only this shown": first_in}
+limit = max(abs(numbers).max() for numbers in ways.values())
+figure, axes = plt.subplots(1, 4, figsize=(10.4, 2.9))
+for axis, (name, values) in zip(axes, ways.items(), strict=True):
+    axis.imshow(np.where(segments < 0, 0, values[segments]), cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axis.contour(digit[..., 0], levels=[0.5], colors="k", linewidths=0.8)
+    axis.set_title(f"{name}: Σ = {values.sum():.1f}", fontsize=10)
+    axis.axis("off")
+plots.show(figure, alt="A handwritten 3 under coloured blocks, four times: Shapley values and LIME agree closely; hiding or showing one block gives other colours and sums.",
+           alt_zh="手写数字 3 上盖着彩色方块，共四幅：夏普利值与 LIME 很接近；只遮一块或只露一块时，颜色和总和都不同。")
+
+# %% [markdown] lang="en"
+# Blocks work together, so hiding one (the others stay) and showing one (the others are gone) give different answers, and
+# neither adds up. Shapley's mean over all orders does. Note what it does *not* say: black blocks are images the network never
+# saw in training, and the answer depends on them.
+#
+# ## Test 1: a planted truth
+#
+# Which map is right? For an ordinary network nobody knows. So we make a network whose reason we know: every training
+# digit gets a small white mark, and the *place* of the mark tells the class. Such shortcuts happen in hospitals and
+# photo collections ([Ribeiro et al. 2016](https://arxiv.org/abs/1602.04938) planted snow behind wolves). First we prove that the network uses the mark: take the mark
+# away, or put it at a wrong place. Then we ask each method which share of its positive mass lies on the mark, four pixels of 784.
+# Control: the same maps from the honest network, for which the mark means nothing.
+
+# %% [markdown] lang="zh" of="8cf4e5b7"
+# 方块之间互相配合，所以 “只遮一块”（其余都在）和 “只露一块”（其余都不在）答案不同，加起来也不等于总差；
+# 夏普利值对所有次序取平均，才正好分完。也要注意它*没有*说什么：遮黑的图是网络训练时从未见过的，答案却依赖于它们。
+#
+# ## 检验一：埋下的真相
+#
+# 哪张图是对的？对普通网络，没有人知道。那就造一个我们知道原因的网络：给每个训练数字加一个白色小标记，标记的*位置*
+# 就泄露了类别。这样的捷径在医院和图库里真的出现过（[Ribeiro 等，2016](https://arxiv.org/abs/1602.04938) 在狼的背后埋下了雪地）。
+# 先证明网络确实用了标记：把标记拿掉，或者放错位置。然后问每种方法：正的那部分有多大比例落在标记上？标记只占 784 个像素中的
+# 4 个。对照：诚实的网络给出的同样的图，标记对它毫无意义。
+
+# %% tags=["nbval-ignore-output"]
+def mark(images, classes):
+    """A white 2 × 2 mark near the upper edge whose place tells the class: a copy, and where the marks are."""
+    marked, where = images.copy(), np.zeros(images.shape[:3], dtype=bool)
+    for number, place in enumerate(classes):
+        where[number, 1:3, 2 * place + 4 : 2 * place + 6] = True
+    marked[where] = 1
+    return marked, where
+
+
+cheat = train(mark(x_train, y_train)[0], y_train, "cheat", epochs=choose(smoke=2, laptop=2, full=2))
+wrong_places = (y_test + np.random.default_rng(SEED).integers(1, 10, len(y_test))) % 10
+for name, images, band in [
+    ("right_mark", mark(x_test, y_test)[0], choose(smoke=(0.942, 0.982), laptop=(0.99, 1), full=(0.98, 1))),
+    ("no_mark", x_test, choose(smoke=(0.716, 0.926), laptop=(0.446, 0.959), full=(0, 1))),
+    ("wrong_mark", mark(x_test, wrong_places)[0], choose(smoke=(0.592, 0.772), laptop=(0.185, 0.244), full=(0, 0.9))),
+]:
+    results.record(f"cheat.accuracy_{name}", training.accuracy(cheat, images, y_test, batch_size=200), band=band)
+
+# %% tags=["nbval-ignore-output"]
+asked = choose(smoke=8, laptop=100, full=500)
+marked, where = mark(x_test[:asked], y_test[:asked])
+on_mark = {
+    name: [np.nanmean(explain.share_inside(method(model, marked, y_test[:asked]), where)) for model in (cheat, network)]
+    for name, method in METHODS.items()
+}
+bands = choose(smoke=[(0.076, 0.139), (0.124, 0.449), (0, 0.018), (0, 0.017)],
+               laptop=[(0.135, 0.174), (0.367, 0.632), (0, 0.022), (0, 0.033)], full=[(0, 1)] * 4)
+for (name, position), band in zip([("saliency", 0), ("integrated", 0), ("Grad-CAM", 0), ("integrated", 1)], bands, strict=True):
+    topic = f"{name.lower().replace('-', '_')}.share_on_mark{'_honest' * position}"
+    results.record(topic, on_mark[name][position], band=band)
+figure, axis = plt.subplots(figsize=(7.5, 3.4))
+rows = np.arange(len(METHODS))
+axis.barh(rows + 0.2, [shares[0] for shares in on_mark.values()], 0.4, label="network that uses the mark")
+axis.barh(rows - 0.2, [shares[1] for shares in on_mark.values()], 0.4, label="honest network", hatch="//")
+axis.axvline(where.mean(), color="k", linestyle=":", label="area of the mark")
+axis.set(yticks=rows, yticklabels=METHODS, xlabel="share of the map on the mark", title="Do the maps find the planted reason?")
+axis.invert_yaxis()
+axis.legend()
+plots.show(
+    figure,
+    alt="Bars of each method: for the network that uses the mark, gradient times input and integrated gradients put the "
+    "largest share on it, Grad-CAM hardly any; for the honest network all bars are short.",
+    alt_zh="各方法的条形图：对使用标记的网络，梯度乘输入和积分梯度落在标记上的比例最大，Grad-CAM 几乎没有；对诚实的网络，所有条都很短。",
+)
+
+# %% [markdown] lang="en"
+# Most maps find the reason; none says *only* the mark, since the network uses strokes as well. Grad-CAM misses it. Its weights are
+# means over all places, so what matters at one place only is averaged away; it was made for networks whose last layer averages too.
+#
+# ## Test 2: delete what the map names
+#
+# If a map names what the network needs, deleting it should hurt at once. Overwrite the highest pixels with black, a few more at a time, and watch
+# the probability of the class ([Petsiuk et al. 2018](https://arxiv.org/abs/1806.07421)). The usual baseline deletes pixels at **random**. Two
+# harder ones: random pixels *of the ink*, and our **image alone**, which has never met the network.
+#
+# Then the same with one change: overwrite with *white*. **Predict:** will the order of the methods stay?
+
+# %% [markdown] lang="zh" of="4ad3f3bc"
+# 多数图找到了原因；没有哪一种说 “*只有*标记”，因为网络也用了笔画。Grad-CAM 没找到：它的权重是对所有位置取的平均，
+# 只在一处要紧的东西就被平均掉了；它本来就是为末层也做平均的网络设计的。
+#
+# ## 检验二：删掉图上指出的像素
+#
+# 如果一张图指出了网络需要的东西，删掉它，网络应该立刻受损。从最高的像素开始，一点一点涂黑，
+# 看该类别的概率怎样下降（[Petsiuk 等，2018](https://arxiv.org/abs/1806.07421)）。常用的基线是**随机**删像素。
+# 我们再加两个更难胜过的：只在*笔画上*随机删；还有从未见过网络的**只看图像**。
+#
+# 然后只改一处再做一遍：涂成*白色*。**先猜：** 各方法的名次会不会变？
+
+# %% tags=["nbval-ignore-output"]
+examined = choose(smoke=8, laptop=200, full=1_000)
+images, classes, ink = x_test[:examined], y_test[:examined], x_test[:examined, ..., 0] > 0
+maps = {name: method(network, images, classes) for name, method in METHODS.items()}
+chance = np.random.default_rng(SEED).random(ink.shape)
+maps |= {"random pixels": chance, "random ink": chance * ink}
+shares = np.linspace(0, 0.3, choose(smoke=7, laptop=13, full=13))
+curves = {
+    fill: {name: explain.deletion_curves(network, images, one, classes, shares, fill=fill).mean(axis=0) for name, one in maps.items()}
+    for fill in (0.0, 1.0)
+}
+areas = {name: [curves[fill][name].mean() for fill in curves] for name in maps}  # mean height of the curve
+judged = ["integrated", "saliency", "image alone", "random pixels", "random ink"]
+bands = choose(  # of the mean height after black, and after white
+    smoke=[[(0.146, 0.277), (0.079, 0.627), (0.176, 0.465), (0.383, 1), (0.127, 0.671)],
+           [(0.502, 0.79), (0.064, 0.828), (0.434, 0.882), (0.208, 0.575), (0.488, 0.848)]],
+    laptop=[[(0.151, 0.194), (0.076, 0.614), (0.256, 0.421), (0.873, 1), (0.343, 0.542)],
+            [(0.69, 1), (0.369, 0.54), (0.706, 1), (0.29, 0.97), (0.685, 1)]],
+    full=[[(0, 1)] * 5, [(0, 1)] * 5],
+)
+for column, fill in enumerate(("black", "white")):
+    for name, band in zip(judged, bands[column], strict=True):
+        results.record(f"{name.replace(' ', '_')}.deletion_{fill}", areas[name][column], band=band)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(10.4, 4), width_ratios=[1, 1.15])
+for (name, curve), color, line, marker in zip(curves[0.0].items(), plots.COLORS * 2, plots.LINES * 2, plots.MARKERS * 2, strict=False):
+    style = {"color": "0.45", "linewidth": 2.5} if "random" in name else {"color": color}
+    axes[0].plot(100 * shares, curve, linestyle=line, marker=marker, markersize=4, label=name, **style)
+axes[0].set(xlabel="pixels overwritten with black (%)", ylabel="probability of the class", ylim=(0, 1.45), title="Deletion curves, black")
+axes[0].legend(fontsize=8, ncols=3, loc="upper center")
+rows = np.arange(len(maps))
+axes[1].plot([both[0] for both in areas.values()], rows, "o", markersize=8, label="overwritten with black")
+axes[1].plot([both[1] for both in areas.values()], rows, "D", markersize=7, label="overwritten with white")
+axes[1].set(yticks=rows, yticklabels=maps, xlim=(0, 1), xlabel="mean height of the curve (low: the map names what is needed)", title="The same maps, two ways to delete")
+axes[1].invert_yaxis()
+axes[1].legend(fontsize=8)
+plots.show(
+    figure,
+    alt="Left: falling probability of the class as pixels are blackened; random pixels hardly hurt, integrated gradients "
+    "and gradient times input hurt most. Right: with white instead of black the same two are among the weakest.",
+    alt_zh="左：像素逐渐涂黑时类别概率下降；随机像素几乎无害，积分梯度和梯度乘输入伤害最大。右：改涂白色后，这两种反而成了最弱的一批。",
+)
+
+# %% [markdown] lang="en"
+# Read the right picture twice. With black every method beats random pixels, and so does the bare image, about as clearly as saliency: that baseline
+# proves little where most pixels are background. Random *ink* is the harder judge, and Grad-CAM, too coarse for strokes, loses to it. With white the order turns over. Integrated gradients with a *black* baseline measure what ink adds to a black image, so they win when black means "deleted"
+# and lose when it does not. A deletion curve tests a map **together with a meaning of "nothing"**; say which one you chose.
+#
+# ## Test 3: take away what was learned
+#
+# An explanation of a *trained* network must depend on the training.
+# [Adebayo et al. 2018](https://arxiv.org/abs/1810.03292): replace the weights by fresh random ones, from the top layer
+# down, and compare the maps before and after by **rank correlation** ($1$: the same order of pixels, $0$: no relation). After
+# the last layer is replaced, the network guesses. A map that stays has not been looking.
+#
+# The answer depends on how you look, so we look twice: at $\lvert M \rvert$ over all pixels, as the eye does on a heat map, and at the signed $M$ on
+# the ink only.
+
+# %% [markdown] lang="zh" of="d82f3450"
+# 右图要看两遍。涂黑时，每种方法都赢过随机像素，光秃秃的图像也赢，而且与显著图不相上下：大部分像素是背景时，这个基线说明不了多少问题。
+# *笔画上*随机删才是更严的裁判，Grad-CAM 对笔画来说太粗，输给了它。换成白色，名次就翻了过来。以*黑色*为基线的积分梯度，量的是笔画在黑底上添了什么，所以当 “删除” 就是涂黑时它赢，否则就输。
+# 删除曲线检验的是一张图**连同 “什么叫没有” 这个约定**；用了哪个约定，要写明。
+#
+# ## 检验三：抹去学到的东西
+#
+# 对*训练过的*网络的解释，必须依赖于训练。[Adebayo 等，2018](https://arxiv.org/abs/1810.03292) 的合理性检验（sanity check）：
+# 从最上面一层开始往下，逐层把权重换成新的随机数，
+# 用**秩相关**（rank correlation）比较前后两张图（$1$：像素的名次一样；$0$：毫无关系）。末层一换，网络就只能瞎猜了。
+# 图若不变，说明它根本没在看网络。
+#
+# 结果取决于怎样看，所以看两遍：一遍是所有像素上的 $\lvert M \rvert$，就像眼睛看热力图；另一遍只看笔画上的像素，保留正负号。
+
+# %% tags=["nbval-ignore-output"]
+checked = choose(smoke=4, laptop=50, full=200)
+layer_names = ["digits", "hidden", "conv_2", "conv_1"]  # from the top down
+correlation = np.zeros((2, len(METHODS), 1 + len(layer_names)))
+correlation[:, :, 0] = 1
+for depth in range(1, 1 + len(layer_names)):
+    random_network = explain.randomised(network, layer_names[:depth], seed=SEED)
+    for row, (name, method) in enumerate(METHODS.items()):
+        pairs = list(zip(maps[name], method(random_network, images[:checked], classes[:checked]), ink, strict=False))
+        correlation[0, row, depth] = np.nanmean([explain.rank_correlation(abs(a), abs(b)) for a, b, _ in pairs])
+        correlation[1, row, depth] = np.nanmean([explain.rank_correlation(a[on], b[on]) for a, b, on in pairs])
+names, bands = list(METHODS), {  # all layers random: |M| on all pixels, signed M on ink
+    "saliency": choose(smoke=[(0.431, 0.814), (0.055, 0.225)], laptop=[(0.549, 0.693), (0.008, 0.162)], full=[(-1, 1), (-1, 1)]),
+    "integrated": choose(smoke=[(0.982, 1), (-0.155, 0.147)], laptop=[(0.982, 1), (-0.067, 0.052)], full=[(-1, 1), (-1, 1)]),
+    "guided": choose(smoke=[(0.582, 0.826), (0.349, 0.815)], laptop=[(0.666, 0.734), (0.256, 0.868)], full=[(-1, 1), (-1, 1)]),
+    "Grad-CAM": choose(smoke=[(-0.394, 0.17), (-1, 1)], laptop=[(-0.009, 0.546), (-0.617, 0.391)], full=[(-1, 1), (-1, 1)]),
+}
+for name, both in bands.items():
+    for view, band, found in zip(("all_pixels", "ink"), both, correlation[:, names.index(name), -1], strict=True):
+        results.record(f"{name.lower().replace('-', '_')}.survives_{view}", found, band=band, digits=2)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(10.4, 3.9), sharey=True)
+for axis, values, title in zip(axes, correlation, ["|map|, all pixels", "signed map, ink only"], strict=True):
+    axis.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    for (row, column), number in np.ndenumerate(values):
+        axis.text(column, row, f"{number:.2f}", ha="center", va="center", fontsize=9, color="w" if abs(number) > 0.6 else "k")
+    axis.set(title=title, xticks=range(5), xticklabels=["none", "+ digits", "+ hidden", "+ conv_2", "+ conv_1"], xlabel="layers with random weights", yticks=range(len(METHODS)), yticklabels=METHODS)
+    axis.grid(visible=False)
+plots.show(
+    figure,
+    alt="Two tables of rank correlations. On all pixels half of the methods stay near one although every layer is random. On the "
+    "ink, with signs, all fall to about zero except guided backpropagation and the image alone.",
+    alt_zh="两张秩相关表。看所有像素时，即使每一层都是随机权重，仍有一半方法接近 1；只看笔画并保留符号时，除了导向反向传播和只看图像，其余都降到 0 附近。",
+)
+
+# %% [markdown] lang="en"
+# On the left, half of the methods hardly move: where the image is black they are 0 with any weights, so what the eye recognises is the
+# image. On the right only the order and the signs on the ink count, and all pass but one: guided backpropagation keeps most of its
+# order over a network that knows nothing. Its clear pictures come largely from the image
+# ([Nie et al. 2018](https://arxiv.org/abs/1805.07039) show why). This is the map to refuse, and it is among the clearest.
+#
+# ## Attention: a window into the network?
+#
+# An attention layer comes with weights that look like an explanation: "the network attended to this row". Does it? A small
+# reader goes over the 28 rows of a digit and averages its states $h_t$ with learned weights:
+#
+# $$ \alpha = \mathrm{softmax}_t\big(v^\top \tanh(W h_t)\big), \qquad \text{scores} = U \sum_t \alpha_t\, h_t + b $$
+#
+# In one version a state knows its own row alone; in the other two wide convolutions along the rows have mixed it with all the others.
+#
+# [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) asked: do the weights agree with gradients, and with what is lost when a row is
+# blanked (Kendall's $\tau$: $1$ same order, $0$ none)? And would shuffled weights have given the same answer?
+# [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied: first see whether a reader trained with *uniform* weights
+# is worse; and hand the learned weights to a reader *without* context: if they mean something, they must help it. We do both.
+
+# %% [markdown] lang="zh" of="2503cd8c"
+# 左表里有一半方法几乎不动：图像黑的地方，不管权重是什么，它们都是 0，所以眼睛认出来的其实是图像。右表只看笔画上的次序和符号，
+# 只有一种没通过：面对一个什么都不懂的网络，导向反向传播的名次大体照旧。它的清晰，多半来自图像本身
+# （原因见 [Nie 等，2018](https://arxiv.org/abs/1805.07039)）。该拒绝的正是这张图，偏偏它又属于最清晰的。
+#
+# ## 注意力：看进网络的一扇窗？
+#
+# 注意力层自带一组权重，看上去就像解释：“网络注意了这一行”。真是这样吗？一个小读数器逐行读完数字的 28 行，
+# 再用学到的权重对状态 $h_t$ 取平均：
+#
+# $$ \alpha = \mathrm{softmax}_t\big(v^\top \tanh(W h_t)\big), \qquad \text{分数} = U \sum_t \alpha_t\, h_t + b $$
+#
+# 它有两个版本：一个版本里，每个状态只知道自己那一行；另一个版本先沿着行做两层很宽的卷积，每个状态都混入了其他各行。
+#
+# [Jain 与 Wallace，2019](https://arxiv.org/abs/1902.10186) 问：权重与梯度一致吗？与 “抹掉这一行会损失多少” 一致吗？
+# （用肯德尔 $\tau$ 衡量：$1$ 表示次序相同，$0$ 表示无关。）把权重打乱，答案还会一样吗？
+# [Wiegreffe 与 Pinter，2019](https://arxiv.org/abs/1908.04626) 回应说：先看看用*均匀*权重训练的读数器是不是更差；
+# 再把学到的权重交给一个*没有*上下文的读数器：权重若有意义，就该对它有帮助。两边的实验我们都做。
+
+# %%
+def row_reader(contextual):
+    """28 rows, one attention layer, ten scores. `given` weights replace the reader's own where `own` is 0."""
+    rows, given, own = keras.Input((28, 28)), keras.Input((28,)), keras.Input((1,))
+    if contextual:  # two convolutions along the rows, 15 wide: each state sees up to 14 rows on both sides
+        states = layers.Conv1D(32, 15, padding="same", activation="relu")(rows)
+        states = layers.Conv1D(32, 15, padding="same", activation="relu")(states)  # (batch, 28, 32)
+    else:  # for each row a dense layer of its own
+        states = layers.EinsumDense("bri,rio->bro", (28, 32), activation="relu", bias_axes="ro")(rows)
+    scores = layers.Dense(1, use_bias=False)(layers.Dense(16, activation="tanh")(states))[..., 0]
+    weights = own * keras.ops.softmax(scores) + (1 - own) * given  # (batch, 28)
+    logits = layers.Dense(10)(layers.Dot(axes=1)([weights, states]))
+    return keras.Model([rows, given, own], [logits, weights])
+
+
+readers, fits, starts = {}, {}, {}
+for name in ("in context", "rows alone"):
+    keras.utils.set_random_seed(SEED)
+    with strategy.scope():
+        readers[name] = row_reader(name == "in context")
+        scoring = keras.Model(readers[name].inputs, readers[name].outputs[0])  # the same layers
+        fits[name], starts[name] = compiled(scoring, 0.003)
+    print(f"{name}: {readers[name].count_params():,} parameters · 参数")
+
+# %%
+def with_weights(rows, given=None):
+    """Inputs of a reader: with its own attention, or with the given one."""
+    own = np.full((len(rows), 1), given is None, dtype="float32")
+    return [rows, np.zeros((len(rows), 28), dtype="float32") if given is None else given, own]
+
+
+def ask(name, rows, given=None):
+    """Probabilities (images, 10) and attention (images, 28) of a reader, as arrays."""
+    inputs = with_weights(rows, given)
+    parts = [readers[name]([tf.constant(part[start : start + 500]) for part in inputs]) for start in range(0, len(rows), 500)]
+    return [np.concatenate(arrays) for arrays in zip(*[(keras.ops.softmax(scores), weights) for scores, weights in parts], strict=True)]
+
+
+def shuffled(weights, seed=SEED):
+    """Each image's weights in a random order of its own."""
+    order = np.random.default_rng(seed).random(weights.shape).argsort(axis=1)
+    return np.take_along_axis(weights, order, axis=1)
+
+
+rows_train, rows_test = x_train[..., 0], x_test[..., 0]
+print("attention adds up to 1 · 权重之和为 1:", np.allclose(ask("in context", rows_test[:9])[1].sum(axis=1), 1, atol=1e-5))
+
+# %% tags=["nbval-ignore-output"]
+def fit_reader(name, topic, given_train=None, given_test=None, band=(0, 1)):
+    """Train from the start, with the reader's own attention or a given one; record the test accuracy."""
+    for variable, value in zip(fits[name].weights + fits[name].optimizer.variables, starts[name], strict=True):
+        variable.assign(value)
+    epochs = choose(smoke=1, laptop=4, full=8)
+    training.fit(fits[name], with_weights(rows_train, given_train), y_train, name=topic, epochs=epochs, batch_size=64)
+    read = ask(name, rows_test, given_test)[0].argmax(axis=1)
+    results.record(f"{topic}.test_accuracy", np.mean(read == y_test), band=band)
+
+
+even = [np.full((len(rows), 28), 1 / 28, dtype="float32") for rows in (rows_train, rows_test)]
+fit_reader("in context", "context_uniform", *even, band=choose(smoke=(0.207, 0.799), laptop=(0.917, 0.945), full=(0.5, 1)))
+fit_reader("in context", "context_attention", band=choose(smoke=(0.328, 0.728), laptop=(0.894, 0.954), full=(0.5, 1)))
+learned = [ask("in context", rows)[1] for rows in (rows_train, rows_test)]
+fit_reader("rows alone", "alone_uniform", *even, band=choose(smoke=(0, 1), laptop=(0.837, 0.881), full=(0.5, 1)))
+fit_reader("rows alone", "alone_guided", *learned, band=choose(smoke=(0, 1), laptop=(0.592, 0.977), full=(0.1, 1)))
+fit_reader("rows alone", "alone_guided_shuffled", *map(shuffled, learned), band=choose(smoke=(0, 1), laptop=(0.262, 1), full=(0.1, 1)))
+fit_reader("rows alone", "alone_attention", band=choose(smoke=(0, 1), laptop=(0.795, 0.859), full=(0.5, 1)))
+
+# %% tags=["nbval-ignore-output"]
+def kendall(first, second):
+    """Pairs in the same order minus pairs in the opposite order, as a share of all pairs: mean over the images."""
+    left, right = np.triu_indices(28, 1)
+    return np.mean(np.sign(first[:, left] - first[:, right]) * np.sign(second[:, left] - second[:, right]))
+
+
+some, classes, seen = rows_test[:asked], y_test[:asked], {}
+tau_bands = {  # in context the sign itself depends on the seed: hence (-1, 1)
+    "context": choose(smoke=[(-1, 1), (-1, 1), (0.432, 1)], laptop=[(-1, 1), (-1, 1), (0.662, 0.698)], full=[(-1, 1)] * 3),
+    "alone": choose(smoke=[(0.543, 0.825), (0.498, 0.819), (0.697, 0.923)], laptop=[(0.553, 0.891), (0.55, 0.895), (0.769, 0.8)], full=[(-1, 1)] * 3),
+}
+for name, topic in [("in context", "context"), ("rows alone", "alone")]:
+    inputs = [tf.constant(part) for part in with_weights(some)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs[0])
+        scores = tf.gather(readers[name](inputs)[0], classes, axis=1, batch_dims=1)
+    slopes = np.abs((tape.gradient(scores, inputs[0]) * inputs[0]).numpy().sum(axis=2))  # (images, 28)
+    blanked = some[:, None] * (1 - np.eye(28, dtype="float32"))[..., None]  # (images, 28 blanked rows, 28, 28)
+    chances, attention = ask(name, some)
+    remaining = ask(name, blanked.reshape(-1, 28, 28))[0].reshape(asked, 28, 10)
+    lost = np.abs(np.log(remaining) - np.log(chances)[:, None])[np.arange(asked), :, classes]  # (images, 28)
+    measured = {"attention_gradient": (attention, slopes), "attention_blanked": (attention, lost), "gradient_blanked": (slopes, lost)}
+    for (pair, (first, second)), band in zip(measured.items(), tau_bands[topic], strict=True):
+        results.record(f"{topic}.tau_{pair}", kendall(first, second), band=band, digits=2)
+    seen[name] = chances, attention, slopes
+
+# %% tags=["nbval-ignore-output"]
+bands = {  # accuracy with shuffled weights, share of digits for which other weights do as well (smoke: of 8)
+    "context": choose(smoke=[(0, 1), (0, 0.25)], laptop=[(0, 0.99), (0, 1)], full=[(0, 1)] * 2),
+    "alone": choose(smoke=[(0, 1), (0, 0.75)], laptop=[(0.16, 0.473), (0.07, 0.22)], full=[(0, 1)] * 2),
+}
+for (name, (chances, attention, _)), topic in zip(seen.items(), ("context", "alone"), strict=True):
+    right, found = [], np.zeros(asked, dtype=bool)
+    for seed in range(choose(smoke=5, laptop=50, full=100)):
+        other = shuffled(attention, seed)
+        answers = ask(name, some, other)[0]
+        right.append(np.mean(answers.argmax(axis=1) == classes))
+        same_answer = np.abs(answers - chances).sum(axis=1) / 2 < 0.05
+        found |= same_answer & (np.abs(other - attention).sum(axis=1) / 2 > 0.5)  # half of the weight elsewhere
+    results.record(f"{topic}.accuracy_shuffled_weights", np.mean(right), band=bands[topic][0])
+    results.record(f"{topic}.same_answer_other_weights", found.mean(), band=bands[topic][1])
+    print(f"  weight on rows without ink · 落在没有笔画的行上的权重: {(attention * (some.max(axis=2) == 0)).sum(axis=1).mean():.2f}")
+figure, axes = plt.subplots(1, 6, figsize=(10.4, 2.9), sharey=True)
+for panel, number in enumerate([0, 1, 3]):
+    axes[2 * panel].imshow(some[number], aspect="auto")
+    axes[2 * panel + 1].barh(range(28), seen["in context"][1][number], label="in context")
+    axes[2 * panel + 1].plot(seen["rows alone"][1][number], range(28), "s-", color=plots.COLORS[1], markersize=3, label="rows alone")
+    axes[2 * panel + 1].set(xlabel="attention", xlim=(0, None))
+axes[0].set(ylabel="row")
+axes[1].legend(fontsize=8, loc="lower right")
+plots.show(figure, alt="Three digits, each beside its attention by row: the two readers attend to different rows of the same digit.",
+           alt_zh="三个数字，旁边是每一行的注意力：同一个数字，两个读数器注意的行并不相同。")
+
+# %% [markdown] lang="en"
+# Both papers are right, about different things. Where a state knows its row alone, attention agrees with the gradient and
+# with blanking. Where every state has read half of the digit or more, it does not, and another seed may even turn the sign: the weights then name *states*, and a state
+# is no longer "its row". Some of the weight, with some seeds most of it, lies on rows without any ink. Shuffled weights hurt these readers badly, so the weights are not idle, which is not what Jain and Wallace
+# saw on most of their texts. And yet for a good part of the digits some other weights give the same answer, and a reader that is *trained* with
+# uniform weights reads about as well. The reader without context
+# profits from the weights that the other one learned, compared with the same weights shuffled, but uniform weights serve it better: they
+# carry information, and they are no explanation of the rows. **Attention is a measurement; what it measures has to be
+# tested in each model.**
+#
+# ## Clinic: two claims
+#
+# **"The brightest pixels of the map are why the network decided."** The test is above: hold the map of the trained network
+# beside that of a network whose *every* layer is random.
+#
+# **"Pruning and distillation make a network interpretable."** A smaller network is easier to store; is it easier to explain? Measure with this
+# chapter's own ruler: how much faster than random ink does deletion by the map hurt, and how far does the map agree with occlusion? We
+# prune nine of ten weights and train on; we distil into a small student; and, the control that is mostly missing, we train
+# the same small student *without* a teacher.
+
+# %% [markdown] lang="zh" of="b5d0cec5"
+# 两篇论文都对，只是说的不是一回事。状态只知道自己那一行时，注意力与梯度、与抹行的损失相当一致；状态读过半个乃至整个数字时，
+# 就谈不上一致了，换一个随机种子，连正负号都可能翻转：这时权重指的是*状态*，而状态已不再等于 “它那一行”。
+# 一部分权重（有的种子下是大部分）甚至落在没有笔画的行上。
+# 打乱权重会严重损害这两个读数器，可见权重并非摆设，
+# 这与 Jain 和 Wallace 在多数文本上看到的不同。然而对相当一部分数字来说，换一组很不一样的权重，答案照旧；
+# 而且从一开始就用均匀权重*训练*的读数器，读得差不多一样好。没有上下文的读数器用上
+# 另一个读数器学到的权重，比用打乱后的同一组权重要好，却不如均匀权重：这组权重带有信息，但不是对各行的解释。
+# **注意力是一种测量；它量的是什么，在每个模型里都要检验。**
+#
+# ## 公式门诊：两个说法
+#
+# **“图上最亮的像素，就是网络作出判断的原因。”** 检验办法上面已经有了：把训练过的网络的图，与*每一层*都随机的网络的图放在一起看。
+#
+# **“剪枝和蒸馏让网络变得可解释。”** 小网络更容易存放，但更容易解释吗？就用本章自己的尺子量：按图删除，比在笔画上随机删除快多少？
+# 图与遮挡法又有多一致？我们剪掉十分之九的权重再继续训练（剪枝，pruning）；再蒸馏（distillation）出一个小学生网络；
+# 还要做多半被漏掉的那个对照：同样的小网络，*不要*老师，直接训练。
+
+# %%
+random_network = explain.randomised(network, layer_names, seed=SEED)
+both = [explain.integrated_gradients(one, digit[None], [label])[0] for one in (network, random_network)]
+on = digit[..., 0] > 0
+figure, axes = plt.subplots(1, 5, figsize=(10.4, 2.4), width_ratios=[1, 1, 1, 1, 1])
+pictures = {"image": digit[..., 0], "|map|, trained": abs(both[0]), "|map|, all random": abs(both[1]), "map, trained": both[0], "map, all random": both[1]}
+for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
+    limit = np.quantile(abs(picture)[on], 0.9)  # a few extreme pixels would leave the rest dark
+    axis.imshow(picture, **({"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if title.startswith("map") else {"vmin": 0, "vmax": limit}))
+    axis.set_title(title, fontsize=10)
+    axis.axis("off")
+plots.show(
+    figure,
+    alt="Absolute integrated gradients of the trained network and of one with random weights: both show the 3, grainy, on black. "
+    "With signs the two maps differ everywhere on the strokes.",
+    alt_zh="训练过的网络与随机权重网络的积分梯度绝对值：两张图都是黑底上一个颗粒状的 3；保留正负号后，笔画上处处不同。",
+)
+ranks = [explain.rank_correlation(abs(both[0]), abs(both[1])), explain.rank_correlation(both[0][on], both[1][on])]
+print("alike to the eye · 看上去相同:", ranks[0] > 0.9, "  alike in meaning · 含义相同:", abs(ranks[1]) > 0.5)
+
+# %%
+def scorecard(model):
+    """Accuracy; mean height saved against random ink by deleting with two maps; agreement of one with occlusion."""
+    given, area = (model, images[:asked], y_test[:asked]), []
+    for one in (maps["random ink"][:asked], explain.saliency(*given), explain.integrated_gradients(*given, steps=32)):
+        area.append(explain.deletion_curves(*given[:2], one, given[2], shares).mean())
+    covers = explain.occlusion(*given, size=4, stride=2)
+    agreement = [explain.rank_correlation(a[i], b[i]) for a, b, i in zip(one, covers, ink, strict=False)]
+    return [training.accuracy(model, x_test, y_test, batch_size=200), area[0] - area[1], area[0] - area[2], np.mean(agreement)]
+
+
+temperature = tf.Variable(1.0)  # one compiled student for both lessons
+student = keras.Sequential([
+    keras.Input((28, 28, 1)), layers.Conv2D(8, 5, strides=2, activation="relu"),
+    layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
+student.compile(keras.optimizers.Adam(0.002), lambda truth, scores: temperature**2 * keras.losses.categorical_crossentropy(
+    truth, scores / temperature, from_logits=True), steps_per_execution=8)
+student.optimizer.build(student.trainable_variables)
+student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
+print("network, student · 网络、学生:", f"{network.count_params():,}, {student.count_params():,} parameters · 参数")
+
+# %% tags=["nbval-ignore-output"]
+def teach(targets, name):
+    """Train the student from its start; returns its scorecard."""
+    for variable, value in zip(student.weights + student.optimizer.variables, student_start, strict=True):
+        variable.assign(value)
+    training.fit(student, x_train, targets, name=name, epochs=choose(smoke=1, laptop=4, full=8), batch_size=64)
+    return scorecard(student)
+
+
+def cut(batch=None, logs=None):
+    for name, mask in kept.items():
+        trainee.get_layer(name).kernel.assign(trainee.get_layer(name).kernel * mask)
+
+
+trained = network.get_weights() + trainee_start[len(network.weights) :]  # and a fresh optimizer
+for variable, value in zip(trainee.weights + trainee.optimizer.variables, trained, strict=True):
+    variable.assign(value)
+sizes = {layer.name: np.abs(layer.kernel.numpy()) for layer in trainee.layers if layer.weights}
+kept = {name: size >= np.quantile(size, 0.9) for name, size in sizes.items()}
+cut()
+pruning = training.fit(trainee, x_train, y_train, name="pruned", epochs=choose(smoke=1, laptop=2, full=3), batch_size=64,
+                       callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=cut)])
+
+# %% tags=["nbval-ignore-output"]
+temperature.assign(3)
+soft = [keras.ops.softmax(network(x_train[start : start + 250]) / 3) for start in range(0, count, 250)]
+cards = {"network": scorecard(network), "pruned": scorecard(trainee), "student_distilled": teach(np.concatenate(soft), "distilled")}
+temperature.assign(1)
+cards["student_labels"] = teach(np.eye(10, dtype="float32")[y_train], "labels")
+print(f"{'':18} accuracy  saliency gain  integrated gain  agreement with occlusion")
+for name, (reached, saliency_gain, integrated_gain, agreement) in cards.items():
+    print(f"{name:18} {reached:8.3f} {saliency_gain:14.3f} {integrated_gain:16.3f} {agreement:20.2f}")
+bands = choose(smoke=[(-0.04, 0.408), (-0.005, 0.033), (0.029, 0.279), (0.027, 0.248)],
+               laptop=[(0.211, 0.35), (0.075, 0.258), (0.31, 0.339), (0.299, 0.353)], full=[(-1, 1)] * 4)
+for (name, card), band in zip(cards.items(), bands, strict=True):
+    results.record(f"{name}.integrated_gain", card[2], band=band)
+
+# %% [markdown] lang="en"
+# **Diagnosis.** *The first claim* fails where it is most convincing. Take the absolute value, and the map of a network that knows nothing
+# shows the same digit, because black pixels are multiplied by 0 with any weights. What differs are the signs and the
+# order *on the ink*, which a heat map does not show to the eye. Bright means: "this number is large here". Why the network decided, only a
+# test can say: deletion with a stated "nothing", a planted truth, random weights.
+#
+# *The second claim* finds no support here. Pruning lowered both gains of deletion (it also lowered the accuracy, so part of that may be a worse
+# network). The distilled student differs from the network, but so does the same student without a teacher: what changed is the
+# architecture, not the distillation. Fewer numbers are not more meaning. (A decision tree with ten leaves is another matter: it can be read.)
+
+# %% [markdown] lang="zh" of="a3755943"
+# **诊断。** *第一个说法*恰恰在它最有说服力的地方站不住。取了绝对值，一个什么都不懂的网络，图上也是同一个数字：
+# 因为不管权重是什么，黑色像素都要乘以 0。真正不同的是*笔画上*的正负号和次序，而这些在热力图上眼睛看不出来。
+# 亮只表示 “这里的数大”。网络为什么这样判断，只有检验才能回答：约定好 “什么叫没有” 再删除，埋下真相，把权重随机化。
+#
+# *第二个说法*在这里没有得到支持。剪枝之后，两种图的删除优势都下降了（准确率也降了，所以其中一部分可能只是网络变差了）；
+# 蒸馏出的学生与原网络不同，但没有老师的同一个学生也是如此：变化来自网络结构，不是来自蒸馏。数变少了，意义并没有变多。（只有十片叶子的决策树是另一回事：它读得懂。）
+
+# %% [markdown] lang="en"
+# ### Exercise 1 · easy — which pixels to delete
+#
+# Write `pixels_to_delete(attribution, share)` for a signed map: a boolean array of its shape that is True for the `share` of
+# all pixels (rounded to a whole number of pixels) that speak most strongly *for* the class.
+
+# %% [markdown] lang="zh" of="9bdac379"
+# ### 练习 1 · 易 —— 删哪些像素
+#
+# 写出 `pixels_to_delete(attribution, share)`：参数是一张带符号的图，返回同形状的布尔数组，最*支持*该类别的那一部分像素为 True，
+# 个数是全部像素的 `share` 倍（四舍五入取整）。
+
+# %% tags=["exercise"]
+def pixels_to_delete(attribution, share):
+    """True where a pixel belongs to the highest `share` of all pixels."""
+    ### BEGIN SOLUTION
+    order = np.argsort(-attribution.ravel())
+    mask = np.zeros(attribution.size, dtype=bool)
+    mask[order[: round(share * attribution.size)]] = True
+    return mask.reshape(attribution.shape)
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("08c.pixels_to_delete", pixels_to_delete)
+
+# %% [markdown] lang="en" tags=["hint"]
+# `np.argsort` sorts upwards; sort the negative. Count pixels first, then take that many places of the order. A large
+# *negative* number speaks against the class.
+
+# %% [markdown] lang="zh" of="6c128e8a" tags=["hint"]
+# `np.argsort`是从小到大排，所以对相反数排序。先算要几个像素，再从次序里取这么多个位置。绝对值很大的*负*数是反对该类别的。
+
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — integrated gradients of any function
+#
+# Write `integrate_gradient(gradient, point, baseline, steps)`. `gradient` is a function from an array to the array of
+# partial derivatives. Use midpoints. Then try a baseline of your own on a digit: white, grey, or another digit.
+
+# %% [markdown] lang="zh" of="c3ade534"
+# ### 练习 2 · 中 —— 任意函数的积分梯度
+#
+# 写出 `integrate_gradient(gradient, point, baseline, steps)`。`gradient` 是一个函数，输入数组，返回各偏导数组成的数组。
+# 请用中点法。写完后，换一个自己选的基线试试：白色、灰色，或者另一个数字。
+
+# %% tags=["exercise"]
+def integrate_gradient(gradient, point, baseline, steps):
+    """Attributions that add up to f(point) - f(baseline)."""
+    ### BEGIN SOLUTION
+    shares = (np.arange(steps) + 0.5) / steps
+    mean = np.mean([gradient(baseline + share * (point - baseline)) for share in shares], axis=0)
+    return (point - baseline) * mean
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("08c.integrate_gradient", integrate_gradient)
+
+# %% [markdown] lang="en" tags=["hint"]
+# Three parts: where you walk (from the baseline to the point), what you average (gradients at the middle of each piece), and
+# what you multiply with at the end (how far each input moved).
+
+# %% [markdown] lang="zh" of="8bd3d332" tags=["hint"]
+# 分三步：走哪条路（从基线到该点），对什么取平均（每一小段中点处的梯度），最后乘以什么（每个输入走了多远）。
+
+# %% [markdown] lang="en"
+# ### Exercise 3 · hard — fair shares
+#
+# Write `fair_shares(value, players)`: the Shapley value of each player. `value` takes a `frozenset` of player numbers
+# (0, 1, …) and returns a number; `value(frozenset())` need not be 0. `itertools.permutations` or `itertools.combinations`
+# will help.
+
+# %% [markdown] lang="zh" of="2ff82435"
+# ### 练习 3 · 难 —— 公平分配
+#
+# 写出 `fair_shares(value, players)`，返回每个参与者的夏普利值。`value` 的参数是由参与者编号（0、1……）组成的 `frozenset`，
+# 返回一个数；`value(frozenset())` 不一定是 0。可以用 `itertools.permutations` 或 `itertools.combinations`。
+
+# %% tags=["exercise"]
+def fair_shares(value, players):
+    """Shapley values: the mean gain of each player over all orders of arrival."""
+    ### BEGIN SOLUTION
+    shares = np.zeros(players)
+    for order in itertools.permutations(range(players)):
+        for place, player in enumerate(order):
+            shares[player] += value(frozenset(order[: place + 1])) - value(frozenset(order[:place]))
+    return shares / math.factorial(players)
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("08c.fair_shares", fair_shares)
+
+# %% [markdown] lang="en" tags=["hint"]
+# Let the players arrive one by one, in every possible order. Whoever arrives gets the difference between the value with
+# and without them. Average over the orders: how many are there?
+
+# %% [markdown] lang="zh" of="8f00b0ab" tags=["hint"]
+# 让参与者按每一种可能的次序逐个入场。谁入场，就把 “有他” 与 “没有他” 的价值之差记给谁。最后对次序取平均：一共有多少种次序？
+
+# %% tags=["quiz", "nbval-ignore-output"]
+exercises.quiz("08c")
+
+# %% [markdown] lang="en"
+# ## Where it is used, and what to read
+#
+# Attributions help to debug: a shortcut like our mark was found in chest X-rays, where networks had learned which
+# hospital a picture came from ([Zech et al. 2018](https://doi.org/10.1371/journal.pmed.1002683)). Shapley values explain
+# credit and risk models to auditors. For a decision about a person, Rudin argues for models that need no explanation
+# ([2019](https://doi.org/10.1038/s42256-019-0048-x)).
+#
+# - Adebayo et al. 2018, [*Sanity checks for saliency maps*](https://arxiv.org/abs/1810.03292): the test that every map should pass first.
+# - Sundararajan et al. 2017, [*Axiomatic attribution for deep networks*](https://arxiv.org/abs/1703.01365); Lundberg and Lee 2017,
+#   [*A unified approach to interpreting model predictions*](https://arxiv.org/abs/1705.07874).
+# - Jain and Wallace 2019, [*Attention is not explanation*](https://arxiv.org/abs/1902.10186), and the reply of Wiegreffe and
+#   Pinter 2019, [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626): read both.
+#
+# **What the full profile changes.** All 60,000 digits, longer training, five to ten times as many images in each test.
+# Expect narrower numbers and the same verdicts; check whether a more accurate network is easier to explain.
+#
+# Next: chapter 8d asks what a network gives away about the people in its training data.
+
+# %% [markdown] lang="zh" of="85b62f04"
+# ## 用在哪里，读些什么
+#
+# 归因有助于找毛病：像我们的标记那样的捷径，在胸部 X 光片里就被发现过，网络学会的是照片来自哪家医院
+# （[Zech 等，2018](https://doi.org/10.1371/journal.pmed.1002683)）。夏普利值用来向审计人员解释信贷和风险模型。
+# 如果要对一个人作出决定，Rudin 主张使用无需解释的模型（[2019](https://doi.org/10.1038/s42256-019-0048-x)）。
+#
+# - Adebayo 等，2018，[*Sanity checks for saliency maps*](https://arxiv.org/abs/1810.03292)：每种图都应先通过的检验。
+# - Sundararajan 等，2017，[*Axiomatic attribution for deep networks*](https://arxiv.org/abs/1703.01365)；Lundberg 与 Lee，2017，
+#   [*A unified approach to interpreting model predictions*](https://arxiv.org/abs/1705.07874)。
+# - Jain 与 Wallace，2019，[*Attention is not explanation*](https://arxiv.org/abs/1902.10186)；以及 Wiegreffe 与 Pinter 的回应，2019，
+#   [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626)：两篇都要读。
+#
+# **换成 full 配置会怎样。** 用全部 60,000 个数字，训练更久，每项检验用五到十倍的图像。预计数字的波动变小，结论不变；
+# 请你核对一下：更准的网络是不是更容易解释？
+#
+# 接下来：第 8d 章要问，网络会泄露训练数据里那些人的什么。
