@@ -15,7 +15,7 @@
 #
 # **To know before:** training and gradients (chapter 1), overfitting (chapter 5). Time and memory, measured, stand below the imports.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="52c6e577"
 # # 8d 隐私与安全
 #
 # 网络是用训练数据做成的。只拿到网络的人，能不能查出训练数据里有谁？几家医院能不能一起训练，却不给彼此看任何一份病历？
@@ -83,7 +83,7 @@ results.cost("08d")
 # A wrong label cannot be guessed from the image, so a network that knows it can only have **memorised** it.
 # **Predict:** which of the two tells more, and about whom?
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="069101c4"
 # ## 想法：网络记住了什么，就会泄露什么
 #
 # 拿训练过的数字去问网络，它很有把握；换一个没见过的，它的把握就小一点。这个差别叫过拟合，同时也是泄密：
@@ -141,7 +141,10 @@ lessons = {  # images, labels, epochs; the reference knows neither members nor o
     "regularised": (x_train[members], told[members], choose(smoke=8, laptop=8, full=8)),
     "reference": (x_train[public], y_train[public], choose(smoke=8, laptop=15, full=15)),
 }
-bands = choose(smoke=[(0, 1)] * 3, laptop=[(0, 1)] * 3, full=[(0, 1)] * 3)
+# Bands: three seeds; at least 0.012 wide on each side (smoke 0.02), which other numbers of threads need.
+bands = choose(
+    smoke=[(0.794, 0.843), (0.781, 0.892), (0.794, 0.843)],
+    laptop=[(0.846, 0.876), (0.884, 0.91), (0.864, 0.914)], full=[(0.7, 1)] * 3)
 scores = {}  # minus the loss: high says "member"
 for (name, (images, labels, epochs)), band in zip(lessons.items(), bands, strict=True):
     training.fit(networks[name], images, labels, name=name, epochs=epochs, batch_size=64)
@@ -173,7 +176,7 @@ plots.show(figure, alt="Histograms of the loss of members and of others. Overfit
 # The loss alone is a blunt score: a clear 1 has a small loss whether member or not. A sharper attack subtracts how hard the example *is*, the
 # loss in a reference network that knows neither group ([Watson et al. 2021](https://arxiv.org/abs/2111.08440)). Below it is called *calibrated*.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="9090e092"
 # ## 用三个数描述一次攻击
 #
 # 得分（负的损失）超过某个阈值，攻击就说 “是成员”。每个阈值对应一个**真阳性率**（TPR，找出的成员）和一个**假阳性率**（FPR，
@@ -213,13 +216,22 @@ def attack(name, values, bands):
         results.record(f"{name}.{quantity}", value, band=band, digits=3)
 
 
-attack("overfitted", scores["overfitted"], choose(smoke=[(0, 1)] * 4, laptop=[(0, 1)] * 4, full=[(0, 1)] * 4))
-attack("overfitted_calibrated", scores["overfitted"] - scores["reference"], choose(smoke=[(0, 1)] * 4, laptop=[(0, 1)] * 4, full=[(0, 1)] * 4))
-attack("regularised", scores["regularised"], choose(smoke=[(0, 1)] * 4, laptop=[(0, 1)] * 4, full=[(0, 1)] * 4))
+attack("overfitted", scores["overfitted"], choose(
+    smoke=[(0.632, 0.803), (0.333, 0.515), (0, 0.033), (0.943, 1)],
+    laptop=[(0.628, 0.707), (0.285, 0.385), (0, 0.037), (0.985, 1)], full=[(0, 1)] * 4))
+calibrated = scores["overfitted"] - scores["reference"]
+attack("overfitted_calibrated", calibrated, choose(
+    smoke=[(0.643, 0.757), (0.16, 0.473), (0.048, 0.13), (0.919, 1)],
+    laptop=[(0.658, 0.689), (0.25, 0.308), (0.052, 0.119), (0.866, 1)], full=[(0, 1)] * 4))
+found = calibrated[members] > np.quantile(calibrated[others], 0.99)
+print(f"  wrongly labelled among those found · 找出的成员里标签错误的占: {np.mean(wrong[members][found]):.2f}")
+attack("regularised", scores["regularised"], choose(
+    smoke=[(0.567, 0.669), (0.133, 0.247), (0, 0.054), (0.606, 1)],
+    laptop=[(0.541, 0.575), (0.068, 0.128), (0, 0.023), (0.617, 0.875)], full=[(0, 1)] * 4))
 
 # %% [markdown] lang="en"
 # On average the leak looks modest, and with few false accusations the plain loss finds nobody. Among the wrongly labelled it is nearly complete,
-# and the calibrated attack picks many of them out with hardly an error: the mean hides those who stand out, and they are
+# and those are whom the calibrated attack finds with hardly an error: the mean hides those who stand out, and they are
 # the ones privacy is for. Regularising helps, and promises nothing.
 #
 # ## Differential privacy: a promise about anybody
@@ -239,9 +251,9 @@ attack("regularised", scores["regularised"], choose(smoke=[(0, 1)] * 4, laptop=[
 # $g_i$: gradient of *one* example over all weights; $C$: clipping norm; $\sigma$: noise multiplier; $n$ examples, each in the sample
 # with probability $q$. Keras gives the gradient of a batch's mean, in which the single ones are lost. `tf.vectorized_map` gives all of them at once.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="55923c1d"
 # 平均来看，泄露似乎不大；要求少冤枉人时，单凭损失一个也找不出。可在标签错误的样本里，泄露几乎是彻底的，而校准过的攻击
-# 能几乎不出错地挑出其中许多：平均数掩盖了与众不同的人，而隐私要保护的正是他们。正则化有帮助，但什么也不保证。
+# 几乎不出错就能找出来的，正是他们：平均数掩盖了与众不同的人，而隐私要保护的正是他们。正则化有帮助，但什么也不保证。
 #
 # ## 差分隐私：对任何一个人的承诺
 #
@@ -299,7 +311,7 @@ print("parameters · 参数:", f"{model.count_params():,}")
 #
 # $$ \delta(\varepsilon) = \Phi\Big(\frac{1}{2\sigma} - \varepsilon\sigma\Big) - e^{\varepsilon}\, \Phi\Big(-\frac{1}{2\sigma} - \varepsilon\sigma\Big) $$
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="90de6b4e"
 # ### 会计所假设的抽样
 #
 # 一步里*不看*大多数样本，隐私就得到放大。证明要求的是**泊松抽样**（Poisson sampling）：每个样本各自抛硬币，所以这一步的样本量是随机的。
@@ -333,7 +345,7 @@ print("the same by Abadi et al. 2016, section 3.2 · 同一设置的论文数值
 # the same promise at three prices. Two more tell what costs what: clipping *without* noise, and neither (plain gradient descent with the same samples).
 # **Predict** which of the two, clipping or noise, costs more at $\varepsilon = 8$.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="4be9410d"
 # ### 准确率与 epsilon
 #
 # [Abadi 等，2016](https://arxiv.org/abs/1607.00133) 在 $\varepsilon$ = 0.5、2、8（$\delta = 10^{-5}$）时报告 90 %、95 % 和 97 %，用的是全部 60,000 个数字。
@@ -345,7 +357,9 @@ rate, steps = choose(smoke=(0.1, 40), laptop=(0.05, 300), full=(0.01, 3_000))
 noises = choose(smoke=(4.74, 1.64, 0.78), laptop=(6.23, 1.95, 0.86), full=(3.95, 1.32, 0.69))  # for epsilon 0.5, 2, 8
 plans = {f"epsilon_{target}": (noise, 0.3, 10.0) for target, noise in zip(("half", "2", "8"), noises, strict=True)}
 plans |= {"only_clipped": (0.0, 0.3, 10.0), "plain": (0.0, 1e6, 0.5)}  # noise multiplier, clip, learning rate
-bands = choose(smoke=[(0, 1)] * 5, laptop=[(0, 1)] * 5, full=[(0.3, 1)] * 5)
+bands = choose(
+    smoke=[(0.477, 0.667), (0.74, 0.865), (0.772, 0.883), (0.811, 0.854), (0.784, 0.9)],
+    laptop=[(0.694, 0.859), (0.883, 0.91), (0.897, 0.926), (0.9, 0.928), (0.913, 0.944)], full=[(0.3, 1)] * 5)
 spent, reached = {}, {}
 for (name, (noise, clip, learning_rate)), band in zip(plans.items(), bands, strict=True):
     model.set_weights(untrained)
@@ -364,6 +378,7 @@ axis.plot([0.5, 2, 8], [0.90, 0.95, 0.97], "s--", color=plots.COLORS[1], label="
 axis.axhline(reached["only_clipped"], color=plots.COLORS[2], linestyle=":", label="here: clipped, no noise")
 axis.axhline(reached["plain"], color="0.3", linestyle="-.", label="here: neither")
 axis.set(xscale="log", xticks=[0.5, 2, 8], xticklabels=[0.5, 2, 8], xlabel="epsilon at delta = 1e-5", ylabel="test accuracy", title="What the promise costs")
+axis.minorticks_off()
 axis.legend(fontsize=9)
 plots.show(
     figure,
@@ -379,7 +394,7 @@ plots.show(
 # Now attack a private network as before: same members, same wrong labels, $\varepsilon$ about 2. The promise says: no attack, not this one nor a better one,
 # has an advantage above $(e^\varepsilon - 1 + 2\delta)/(e^\varepsilon + 1)$. **What should the AUC among the wrong labels be?**
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="eab222bd"
 # 数字只有这么多时，$\varepsilon = 8$ 处最贵的不是噪声，而是裁剪，它让学习变慢；到 $\varepsilon = 0.5$，噪声的代价才显出来。
 # 数据多了有双重好处：同样的 $\varepsilon$ 需要的 $q$ 更小，噪声也由更多样本分摊。
 #
@@ -394,10 +409,15 @@ privacy.train_private(
     optimizer=keras.optimizers.SGD(10.0), chunk=256, seed=SEED)
 promised = privacy.epsilon(noise, 0.1, private_steps)
 print(f"ε = {promised:.2f}: advantage at most · 优势至多 {(np.exp(promised) - 1 + 2e-5) / (np.exp(promised) + 1):.2f}")
-results.record("private.test_accuracy", training.accuracy(model, x_test, y_test), band=choose(smoke=(0, 1), laptop=(0, 1), full=(0.2, 1)))
-attack("private", -losses_of(model, x_train[: 2 * half], told), choose(smoke=[(0, 1)] * 4, laptop=[(0, 1)] * 4, full=[(0, 1)] * 4))
+results.record("private.test_accuracy", training.accuracy(model, x_test, y_test), band=choose(smoke=(0.276, 0.776), laptop=(0.81, 0.84), full=(0.2, 1)))
+attack("private", -losses_of(model, x_train[: 2 * half], told), choose(
+    smoke=[(0.517, 0.613), (0.046, 0.178), (0, 0.054), (0.452, 0.714)],
+    laptop=[(0.512, 0.54), (0.031, 0.081), (0, 0.029), (0.38, 0.681)], full=[(0, 1), (0, 0.77), (0, 1), (0, 1)]))
 
 # %% [markdown] lang="en"
+# The attack stays far below what the promise allows, and the wrong labels, which the overfitted network gave away almost completely, are nearly
+# hidden. The bound is there for attacks that nobody has tried.
+#
 # ## Federated learning: the data stay where they are
 #
 # Hospitals do not send records; phones do not send messages. **Federated averaging** ([McMahan et al. 2016](https://arxiv.org/abs/1602.05629)) sends the
@@ -410,7 +430,9 @@ attack("private", -losses_of(model, x_train[: 2 * half], told), choose(smoke=[(0
 # rounds, and nothing is exact any more. The hard case: the clients are unlike. Sort the digits by label, cut them into 200
 # pieces, give each of 100 clients two; most then know two digits only.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="8a725d57"
+# 攻击的成绩远低于承诺所允许的上限；过拟合的网络几乎和盘托出的错误标签，现在差不多藏住了。上限防的，是还没有人试过的攻击。
+#
 # ## 联邦学习：数据留在原地
 #
 # 医院不交出病历，手机不交出短信。**联邦平均**（federated averaging，[McMahan 等，2016](https://arxiv.org/abs/1602.05629)）反过来，
@@ -446,8 +468,8 @@ print(f"parameters · 参数: {shared.count_params():,}   few digits a client ·
 local = privacy.LocalTraining(shared, learning_rate=0.1, batch_size=10, epochs=choose(smoke=2, laptop=5, full=1))
 rounds, curves, updates = choose(smoke=4, laptop=10, full=700), {}, {}
 for name, split, band in [
-    ("alike", alike, choose(smoke=(0, 1), laptop=(0, 1), full=(0.9, 1))),
-    ("unlike", unlike, choose(smoke=(0, 1), laptop=(0, 1), full=(0.8, 1))),
+    ("alike", alike, choose(smoke=(0.435, 0.817), laptop=(0.87, 0.897), full=(0.9, 1))),
+    ("unlike", unlike, choose(smoke=(0.078, 0.688), laptop=(0.491, 0.959), full=(0.8, 1))),
 ]:
     weights, curves[name], chooser = start, [], np.random.default_rng(SEED)
     for number in range(rounds):
@@ -462,7 +484,7 @@ for number in range(rounds):  # as many rounds, all by one client
     weights = local(weights, x_train[alike[0]], y_train[alike[0]], seed=number)
 shared.set_weights(weights)
 curves["one client alone"] = [training.accuracy(shared, x_test, y_test)] * rounds
-results.record("one_client_alone.test_accuracy", curves["one client alone"][0], band=choose(smoke=(0, 1), laptop=(0, 1), full=(0.3, 1)))
+results.record("one_client_alone.test_accuracy", curves["one client alone"][0], band=choose(smoke=(0.325, 0.532), laptop=(0.712, 0.741), full=(0.3, 1)))
 
 # %%
 figure, axis = plt.subplots(figsize=(6.6, 3.4))
@@ -472,14 +494,15 @@ axis.set(xlabel="round (10 of 100 clients each)", ylabel="test accuracy", ylim=(
 axis.legend()
 plots.show(
     figure,
-    alt="Test accuracy by round: clients with all digits rise fast and smoothly; clients with two digits lag and jump; one "
-    "client alone stays on a line below the first curve.",
-    alt_zh="各轮的测试准确率：客户端拥有全部数字时，上升又快又稳；每个客户端只有两个数字时，落后而且忽高忽低；单个客户端独自训练是较低的一条横线。",
+    alt="Test accuracy by round: clients with all digits rise fast and smoothly; clients with two digits start low and lag far behind; "
+    "one client alone is a level line below the first curve.",
+    alt_zh="各轮的测试准确率：客户端拥有全部数字时，上升又快又稳；每个客户端只有两个数字时，起点低，远远落后；单个客户端独自训练是一条横线，低于第一条曲线。",
 )
 
 # %% [markdown] lang="en"
 # [McMahan et al. 2016](https://arxiv.org/abs/1602.05629) (table 1) needed 87 rounds to 97 % with alike clients and 664 with two-digit clients, for this network, with all 60,000 digits; that
-# is the full profile. Ten rounds on the laptop show the order, not the level.
+# is the full profile. Ten rounds on the laptop show the order, not the level. In so short a time two-digit clients together need not even beat one
+# single client who has all ten digits: *what* the clients hold matters more than how many they are.
 #
 # ## Secure aggregation: the server learns only the sum
 #
@@ -494,9 +517,10 @@ plots.show(
 # one adds and the other subtracts; in the sum they cancel. Why modulo? Because a real number plus a bounded random
 # number still betrays its size; modulo $2^{32}$ a uniform mask leaves nothing. Weights become whole multiples of $2^{-16}$ first.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="35cb14d4"
 # 用这个网络和全部 60,000 个数字，[McMahan 等，2016](https://arxiv.org/abs/1602.05629)（表 1）在客户端相似时用 87 轮达到 97 %，只有两个数字时用了 664 轮；
-# full 配置就是这个设置。laptop 上的十轮只能看出先后，看不出最终水平。
+# full 配置就是这个设置。laptop 上的十轮只能看出先后，看不出最终水平。时间这么短，一群只有两个数字的客户端合起来，
+# 未必赢得过单独一个十个数字都有的客户端：客户端手里*有什么*，比有多少个客户端更要紧。
 #
 # ## 安全聚合：服务器只知道总和
 #
@@ -535,15 +559,17 @@ average = privacy.decode(masked.sum(axis=0, dtype=np.uint32)) / 10
 proofs.equal({"average of the masked": average, "average of the open": np.mean(flat, axis=0)}, tolerance=2**-16)
 print("sum exact · 总和精确:", np.array_equal(masked.sum(axis=0, dtype=np.uint32), encoded.sum(axis=0, dtype=np.uint32)),
       "  one client's looks uniform · 单个客户端看上去均匀:", looks_uniform(masked[0]))
-unit = 7  # one hidden unit's weights, as an image
+origin = np.concatenate([np.ravel(array) for array in start])
 views = {"client 1, open": flat[0], "client 1, as sent": privacy.decode(masked[0]), "sum / 10, unmasked by adding": average}
+learned = {title: (values - origin)[: 784 * 200].reshape(28, 28, 200) for title, values in views.items()}  # since the beginning
+unit = np.abs(average - origin)[: 784 * 200].reshape(784, 200).sum(axis=0).argmax()  # the hidden unit that learned most
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.9))
-for axis, (title, values) in zip(axes, views.items(), strict=True):
-    axis.imshow(values[: 784 * 200].reshape(28, 28, 200)[..., unit], cmap="RdBu_r")
+for axis, (title, values) in zip(axes, learned.items(), strict=True):
+    axis.imshow(values[..., unit], cmap="RdBu_r")
     axis.set_title(title, fontsize=10)
     axis.axis("off")
-plots.show(figure, alt="Weights of one hidden unit as images: a client's own, with structure; the same as sent, pure noise; the average, with structure again.",
-           alt_zh="一个隐藏单元的权重画成图像：客户端自己的，有结构；发送出去的，纯噪声；平均之后，又有了结构。")
+plots.show(figure, alt="What one hidden unit has learned, as images: a client's own, with strokes to be seen; the same as sent, pure noise; the average, with strokes again.",
+           alt_zh="一个隐藏单元学到的权重变化画成图像：客户端自己的，看得出笔画；发送出去的，纯噪声；平均之后，又看得出笔画。")
 
 # %% [markdown] lang="en"
 # The server got noise from each and the average from all. What remains: the average itself is a model, and leaks as models
@@ -560,7 +586,7 @@ plots.show(figure, alt="Weights of one hidden unit as images: a client's own, wi
 # $\epsilon \lVert w \rVert_1$, which grows with the number of pixels, while random signs cancel. That much can be proved below. The defence, **adversarial training**,
 # attacks each batch while learning. (This $\epsilon$ is a size in pixel values and has nothing to do with privacy's.)
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="3e9f7421"
 # 服务器从每一方得到的都是噪声，从全体得到的是平均。剩下的问题是：平均值本身就是一个模型，照样会像模型一样泄密。
 # 安全聚合隐藏*是谁*，差分隐私限制*泄露多少*；两者要一起用。
 #
@@ -576,6 +602,7 @@ plots.show(figure, alt="Weights of one hidden unit as images: a client's own, wi
 # （这里的 $\epsilon$ 是像素值的大小，与隐私里的 $\varepsilon$ 毫无关系。）
 
 # %%
+keras.utils.set_random_seed(0)
 linear = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(2)])
 grey = np.random.default_rng(0).uniform(0.3, 0.7, (5, 28, 28, 1)).astype("float32")  # far from 0 and 1: nothing is cut off
 sides = np.array([0, 1, 0, 1, 1])
@@ -591,7 +618,7 @@ kernel = linear.layers[-1].kernel.numpy()  # (784, 2)
 attacked = privacy.sign_attack(linear, grey, sides, 0.1)
 proofs.equal({"fall of the gap": gap(grey) - gap(attacked), "ε ‖w‖₁": np.full(5, 0.1 * np.abs(kernel[:, 0] - kernel[:, 1]).sum())}, tolerance=1e-4)
 coin_flips = grey + 0.1 * np.random.default_rng(1).choice([-1, 1], grey.shape).astype("float32")
-print("random signs do a tenth at most · 随机符号至多十分之一:", bool(np.all(np.abs(gap(grey) - gap(coin_flips)) < 0.1 * (gap(grey) - gap(attacked)))))
+print("random signs do a fifth at most · 随机符号至多五分之一:", bool(np.all(np.abs(gap(grey) - gap(coin_flips)) < 0.2 * (gap(grey) - gap(attacked)))))
 
 # %%
 keras.utils.set_random_seed(SEED)
@@ -631,7 +658,8 @@ attacks = {
     "hardened, FGSM": (hardened, lambda size: privacy.sign_attack(hardened, victims, right, size)),
 }
 found = {name: [training.accuracy(model, change(size), right) for size in sizes] for name, (model, change) in attacks.items()}
-bands = choose(smoke=[(0, 1)] * 3, laptop=[(0, 1)] * 3, full=[(0, 1)] * 3)
+bands = choose(smoke=[(0.818, 0.918), (0.074, 0.224), (0.482, 0.526)],
+    laptop=[(0.882, 0.912), (0.053, 0.082), (0.727, 0.868)], full=[(0, 1)] * 3)
 for (name, curve), band in zip(found.items(), bands, strict=True):
     results.record(f"{name.lower().replace(', ', '_').replace(' ', '_')}.accuracy_at_0_1", curve[2], band=band)
 figure, axes = plt.subplots(1, 4, figsize=(10.4, 3), width_ratios=[2.2, 1, 1, 1])
@@ -655,7 +683,7 @@ plots.show(figure, alt="Accuracy against the size of the change: the plain netwo
 # Who can write into the training data needs no gradient. Turn a share of the sevens' *labels* into ones, train as usual. **Predict:** at which
 # share does the overall accuracy give an alarm? And the sevens?
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="35a5f2c1"
 # 加固针对的是*这一种*攻击；还有走好几步的更强攻击（[Madry 等，2017](https://arxiv.org/abs/1706.06083)），究竟守不守得住，要靠证明，或者用已知最强的攻击来试。
 #
 # ## 投毒：改几个标签
@@ -672,19 +700,22 @@ for share in poisoned_shares:
     sevens.append(training.accuracy(poisoned, x_test[y_test == 7], y_test[y_test == 7]))
     rest.append(training.accuracy(poisoned, x_test[y_test != 7], y_test[y_test != 7]))
 half_poisoned = poisoned_shares.index(0.5)
-for name, values, band in [("overall", overall, choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1))),
+for name, values, band in [("overall", overall, choose(smoke=(0.682, 0.967), laptop=(0.726, 1), full=(0, 1))),
                            ("sevens", sevens, choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1))),
-                           ("other_digits", rest, choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1)))]:
+                           ("other_digits", rest, choose(smoke=(0.842, 0.89), laptop=(0.905, 0.933), full=(0, 1)))]:
     results.record(f"half_poisoned.accuracy_{name}", values[half_poisoned], band=band)
 figure, axis = plt.subplots(figsize=(6, 3.2))
 for (name, values), line, marker in zip({"all digits": overall, "sevens": sevens, "other digits": rest}.items(), plots.LINES, plots.MARKERS, strict=False):
     axis.plot([100 * share for share in poisoned_shares], values, linestyle=line, marker=marker, label=name)
 axis.set(xlabel='sevens labelled "1" (%)', ylabel="test accuracy", ylim=(0, 1), title="Label poisoning")
 axis.legend()
-plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens collapse around the half, other digits are untouched, all digits together sink little.",
-           alt_zh="准确率随 7 中毒比例的变化：7 的识别在一半附近崩溃，其他数字不受影响，总准确率只略微下沉。")
+plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens collapse at the half or beyond it, other digits are untouched, all digits together sink little.",
+           alt_zh="准确率随 7 中毒比例的变化：7 的识别在一半或更高处崩溃，其他数字不受影响，总准确率只略微下沉。")
 
 # %% [markdown] lang="en"
+# The sevens collapse while the other digits are read as before and the mean gives hardly an alarm. Where half of the labels lie, right and wrong ones
+# tie, and seeds differ widely. Whoever watches one number per model does not see this; watch every class.
+#
 # ## Clinic: "distillation protects privacy"
 #
 # The argument goes: the student sees only the teacher's answers, never the data, so the data are safe. Test it on the overfitted
@@ -694,7 +725,10 @@ plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens co
 # a query is a Gaussian mechanism of sensitivity $\sqrt 2$, and $k$ queries are one with noise $\sqrt k$ times smaller.
 # (We use the Gaussian vote of [Papernot et al. 2018](https://arxiv.org/abs/1802.08908).)
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="f5d7d883"
+# 7 垮掉了，别的数字照认不误，总平均几乎没有报警。标签一半说谎时，对的和错的势均力敌，不同种子的结果相差很大。
+# 一个模型只盯一个数的人，看不见这件事；要逐类地看。
+#
 # ## 公式门诊：“蒸馏能保护隐私”
 #
 # 理由是这样的：学生只看到老师的答案，从来没有见过数据，所以数据是安全的。就拿开头那个过拟合的老师，用同样的攻击来检验。
@@ -709,13 +743,25 @@ keras.utils.set_random_seed(SEED)
 student = compiled(perceptron(), lambda truth, values: 9 * keras.losses.categorical_crossentropy(truth, values / 3, from_logits=True))
 student.optimizer.build(student.trainable_variables)
 student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
+student_bands = {  # test accuracy, then the attack's four numbers
+    "distilled_on_members": choose(
+        smoke=[(0.774, 0.839), (0.586, 0.746), (0.232, 0.364), (0, 0.033), (0.906, 1)],
+        laptop=[(0.811, 0.902), (0.611, 0.676), (0.256, 0.285), (0, 0.022), (0.978, 1)],
+        full=[(0.5, 1)] + [(0, 1)] * 4,
+    ),
+    "distilled_on_public": choose(
+        smoke=[(0.752, 0.853), (0.526, 0.637), (0.09, 0.184), (0, 0.027), (0.725, 0.964)],
+        laptop=[(0.843, 0.888), (0.529, 0.573), (0.02, 0.145), (0, 0.021), (0.796, 0.877)],
+        full=[(0.5, 1)] + [(0, 1)] * 4,
+    ),
+}
 for name, rows in [("distilled_on_members", members), ("distilled_on_public", public)]:
     for variable, value in zip(student.weights + student.optimizer.variables, student_start, strict=True):
         variable.assign(value)
     soft = np.concatenate([keras.ops.softmax(networks["overfitted"](part) / 3) for part in np.array_split(x_train[rows], 10)])
     training.fit(student, x_train[rows], soft, name=name, epochs=choose(smoke=20, laptop=40, full=60), batch_size=64)
-    results.record(f"{name}.test_accuracy", training.accuracy(student, x_test, y_test), band=choose(smoke=(0, 1), laptop=(0, 1), full=(0.5, 1)))
-    attack(name, -losses_of(student, x_train[: 2 * half], told), choose(smoke=[(0, 1)] * 4, laptop=[(0, 1)] * 4, full=[(0, 1)] * 4))
+    results.record(f"{name}.test_accuracy", training.accuracy(student, x_test, y_test), band=student_bands[name][0])
+    attack(name, -losses_of(student, x_train[: 2 * half], told), student_bands[name][1:])
 
 # %% tags=["nbval-ignore-output"]
 teachers, noise, queries = choose(smoke=(20, 4.0, 60), laptop=(100, 28.0, 200), full=(100, 28.0, 200))
@@ -730,18 +776,21 @@ votes = (asked.reshape(-1, 784) @ weights).argmax(axis=2)  # (teachers, queries)
 counts = (votes[:, :, None] == np.arange(10)).sum(axis=0)  # (queries, 10)
 answers = (counts + noise * np.random.default_rng(SEED).standard_normal(counts.shape)).argmax(axis=1)
 print(f"ε = {privacy.gaussian_epsilon(noise / np.sqrt(2) / np.sqrt(queries)):.2f} at δ = 1e-5 for {queries} questions · 次提问")
-results.record("pate.answers_right", np.mean(answers == y_train[public][:queries]), band=choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1)))
+results.record("pate.answers_right", np.mean(answers == y_train[public][:queries]), band=choose(smoke=(0.633, 0.8), laptop=(0.45, 0.725), full=(0, 1)))
 
 # %% tags=["nbval-ignore-output"]
 keras.utils.set_random_seed(SEED)
 pupil = compiled(perceptron(dropout=0.5))
 training.fit(pupil, asked, answers, name="pupil", epochs=choose(smoke=20, laptop=40, full=40), batch_size=32)
-results.record("pate.test_accuracy", training.accuracy(pupil, x_test, y_test), band=choose(smoke=(0, 1), laptop=(0, 1), full=(0.3, 1)))
-attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(smoke=[(0, 1)] * 4, laptop=[(0, 1)] * 4, full=[(0, 1)] * 4))
+results.record("pate.test_accuracy", training.accuracy(pupil, x_test, y_test), band=choose(smoke=(0.394, 0.739), laptop=(0.384, 0.756), full=(0.3, 1)))
+attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(
+    smoke=[(0.507, 0.555), (0.043, 0.1), (0, 0.067), (0.405, 0.661)],
+    laptop=[(0.469, 0.539), (0, 0.073), (0, 0.021), (0.455, 0.541)], full=[(0, 1)] * 4))
 
 # %% [markdown] lang="en"
 # **Diagnosis.** The student on the members' images inherits what the teacher memorised: the wrong labels show through the soft answers. The student on public
-# images shows far less, *this time, to this attack*; nothing in plain distillation forbids that it shows more. PATE's answer has an $\varepsilon$. It pays for it with accuracy,
+# images has never met a member, nor anybody's label, and shows less, but far from nothing: what the teacher memorised bends its answers nearby as well, and among the wrong
+# labels the attack still does much better than guessing. Nothing in plain distillation limits how much comes through. PATE's answer has an $\varepsilon$. It pays for it with accuracy,
 # and its price falls with the number of teachers: [Papernot et al. 2016](https://arxiv.org/abs/1610.05755) report 98.0 % at $\varepsilon = 2.04$ with 250 teachers on all of MNIST.
 #
 # ### Two words, and two tools that are mixed up
@@ -753,9 +802,10 @@ attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(smoke=[(0, 1
 # **Data masking** replaces names and numbers by tokens. **Encrypted computation** (homomorphic encryption, or the secure sums above) computes without seeing. What does each protect? Try a hashed birthday, and
 # attack the model that was averaged under masks.
 
-# %% [markdown] lang="zh" of=""
-# **诊断。** 在成员图像上蒸馏的学生，继承了老师记住的东西：错误的标签透过软答案显露出来。在公开图像上蒸馏的学生泄露少得多，但那只是
-# *这一次、对这一种攻击*；普通蒸馏里没有任何东西禁止它泄露更多。PATE 的答案带有 $\varepsilon$。它为此付出准确率，老师越多，代价越小：
+# %% [markdown] lang="zh" of="5ce9b1b4"
+# **诊断。** 在成员图像上蒸馏的学生，继承了老师记住的东西：错误的标签透过软答案显露出来。在公开图像上蒸馏的学生，
+# 从没见过任何成员，也没见过任何人的标签，泄露是少了，却远不是没有：老师死记的东西，把它在附近图像上的答案也带偏了，于是在标签错误的样本里，
+# 攻击仍然明显好于瞎猜。普通蒸馏里没有任何东西限制泄露多少。PATE 的答案带有 $\varepsilon$。它为此付出准确率，老师越多，代价越小：
 # [Papernot 等，2016](https://arxiv.org/abs/1610.05755) 在整个 MNIST 上用 250 位老师，$\varepsilon = 2.04$ 时报告 98.0 %。
 #
 # ### 两个词，两种被混为一谈的工具
@@ -802,7 +852,7 @@ print("an attack sees no difference · 攻击看不出区别:", abs(privacy.area
 #
 # They answer different questions, so a system needs several. Only the last one is a statement about what the *result* tells.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="cfef38ed"
 # **诊断。**
 #
 # | 工具 | 保护 | 不保护 |
@@ -822,7 +872,7 @@ print("an attack sees no difference · 攻击看不出区别:", abs(privacy.area
 # Write `clip_gradients(gradients, clip)`: `gradients` is an array *(examples, weights)*; scale each row whose norm exceeds `clip` down
 # to that norm, and leave the others as they are.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="066a9b1a"
 # ### 练习 1 · 易 —— 逐个样本裁剪
 #
 # 写出 `clip_gradients(gradients, clip)`：`gradients` 是形状为 *（样本，权重）* 的数组；范数超过 `clip` 的行按比例缩小到这个范数，其余的行不变。
@@ -842,7 +892,7 @@ exercises.check("08d.clip_gradients", clip_gradients)
 # One norm a row (`axis=1`, `keepdims=True`), one factor a row, never above 1. `np.clip` works on single numbers and would turn the
 # direction.
 
-# %% [markdown] lang="zh" of="" tags=["hint"]
+# %% [markdown] lang="zh" of="89baf4d7" tags=["hint"]
 # 每行一个范数（`axis=1`，`keepdims=True`），每行一个系数，系数不超过 1。`np.clip` 是对单个数截断，会改变方向。
 
 # %% [markdown] lang="en"
@@ -851,7 +901,7 @@ exercises.check("08d.clip_gradients", clip_gradients)
 # Write `make_shares(secret, parties, modulus, random)` for one whole number: a list of `parties` whole numbers from 0 to
 # `modulus - 1` that add up to `secret` modulo `modulus`, and of which no `parties - 1` tell anything. `random.integers(low, high)` draws from `low` to `high - 1`.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="2280c73f"
 # ### 练习 2 · 中 —— 分享一个秘密
 #
 # 对一个整数写出 `make_shares(secret, parties, modulus, random)`：返回 `parties` 个整数组成的列表，每个在 0 到 `modulus - 1` 之间，
@@ -871,7 +921,7 @@ exercises.check("08d.make_shares", make_shares)
 # %% [markdown] lang="en" tags=["hint"]
 # Draw all but one from the *whole* range. The last one is what is missing, brought back into the range with `%`.
 
-# %% [markdown] lang="zh" of="" tags=["hint"]
+# %% [markdown] lang="zh" of="14c2c9ba" tags=["hint"]
 # 除一份以外，都从*整个*范围里抽取。最后一份补足差额，再用 `%` 收回范围之内。
 
 # %% [markdown] lang="en"
@@ -881,7 +931,7 @@ exercises.check("08d.make_shares", make_shares)
 # probability `truth` (above one half) and the opposite otherwise. Write `randomised_response(truth, yes_share)`: return `(epsilon, estimate)`, the smallest
 # $\varepsilon$ that the mechanism has (with $\delta = 0$), and the unbiased estimate of the true share of yes when a share `yes_share` of the answers was yes.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="fe590b1d"
 # ### 练习 3 · 难 —— 一个敏感的问题
 #
 # 最古老的隐私机制（随机化回答，[Warner，1965](https://doi.org/10.1080/01621459.1965.10480775)）：面对一个敏感的是非题，每个人以概率 `truth`（大于二分之一）说真话，
@@ -903,7 +953,7 @@ exercises.check("08d.randomised_response", randomised_response)
 # Write down the probability of the answer "yes" for somebody whose truth is yes, and for somebody whose truth is no. Epsilon is the logarithm
 # of their largest ratio. For the estimate: if the true share is $s$, which share of yes do you expect? Solve for $s$.
 
-# %% [markdown] lang="zh" of="" tags=["hint"]
+# %% [markdown] lang="zh" of="dd6b1ffc" tags=["hint"]
 # 分别写出真相为 “是” 和真相为 “否” 的人回答 “是” 的概率，epsilon 就是两者最大比值的对数。再看估计：如果真实比例是 $s$，
 # 预计有多大比例回答 “是”？从中解出 $s$。
 
@@ -929,7 +979,7 @@ exercises.quiz("08d")
 #
 # Next: chapter 9 trains on many devices.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="aa7701a1"
 # ## 用在哪里，读些什么
 #
 # 美国 2020 年人口普查的数据是在差分隐私下发布的（[Abowd 等，2022](https://doi.org/10.1162/99608f92.529e3cb9)）；手机输入法用联邦学习训练下一词预测
