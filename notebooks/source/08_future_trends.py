@@ -197,7 +197,7 @@ def best_loss(model, start, count, name):
     model.set_weights(start)
     for variable in model.optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
-    epochs = int(np.clip(600_000 // count, 2, 8))
+    epochs = int(np.clip(600_000 // count, 2, choose(smoke=3, laptop=8, full=8)))
     cosine = keras.callbacks.LearningRateScheduler(lambda epoch: 0.002 * (1 + np.cos(np.pi * epoch / epochs)))
     history = training.fit(
         model, *windows(learned, count), name=name, epochs=epochs, batch_size=256,
@@ -209,7 +209,7 @@ for width in (4, 64):
     print(f"width · 宽度 {width}: {window_model(width).count_params():,} parameters · 参数")
 
 # %% tags=["nbval-ignore-output"]
-widths = choose(smoke=[2, 4, 8, 32], laptop=[4, 8, 16, 32, 64, 128, 256], full=[4, 8, 16, 32, 64, 128, 256, 512, 1024])
+widths = choose(smoke=[2, 8, 32], laptop=[4, 8, 16, 32, 64, 128, 256], full=[4, 8, 16, 32, 64, 128, 256, 512, 1024])
 counts = choose(smoke=[1_000, 3_000, 9_000], laptop=[10_000, 30_000, 100_000, 300_000], full=[10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000])
 runs = []  # (parameters, characters, loss)
 for width in widths:
@@ -225,10 +225,10 @@ for width in widths:
 N, D, L = np.array(runs).T
 law = scaling.fit(N, D, L)
 print(f"{len(runs)} runs · 次运行")
-results.record("scaling.smallest_loss", L.min(), band=choose(smoke=(2.2, 2.9), laptop=(1.7, 1.9), full=(1.3, 1.7)), unit="nats a character", digits=3)
-results.record("scaling.alpha", law.alpha, band=choose(smoke=(0.02, 1.55), laptop=(0.2, 0.7), full=(0.1, 1)), digits=2)
-results.record("scaling.beta", law.beta, band=choose(smoke=(0.02, 1.55), laptop=(0.2, 0.7), full=(0.1, 1)), digits=2)
-results.record("scaling.relative_error_of_fit", law.error, band=choose(smoke=(0, 0.1), laptop=(0, 0.05), full=(0, 0.08)), digits=3)
+results.record("scaling.smallest_loss", L.min(), band=choose(smoke=(2.2, 2.9), laptop=(1.713, 1.787), full=(1.3, 1.7)), unit="nats a character", digits=3)
+results.record("scaling.alpha", law.alpha, band=choose(smoke=(0.02, 1.55), laptop=(0.02, 0.79), full=(0.02, 1)), digits=2)
+results.record("scaling.beta", law.beta, band=choose(smoke=(0.02, 1.55), laptop=(0.36, 0.78), full=(0.02, 1)), digits=2)
+results.record("scaling.relative_error_of_fit", law.error, band=choose(smoke=(0, 0.1), laptop=(0.009, 0.027), full=(0, 0.08)), digits=3)
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True)
@@ -243,6 +243,7 @@ for place, size in enumerate(np.unique(N)):
     axes[1].plot(D[N == size], L[N == size], marker=".", color=plt.get_cmap("viridis")(place / len(widths)), label=f"{size:,.0f}")
 for axis, label in zip(axes, ["parameters N", "characters D", "FLOPs of one pass, 6ND"], strict=True):
     axis.set(xscale="log", xlabel=label)
+    axis.minorticks_off()
 axes[0].set(ylabel="held-out loss, nats a character", title="against size (lines: the law)")
 axes[1].set_title("against data (shade: size)")
 axes[2].set_title("against compute")
@@ -268,34 +269,35 @@ plots.show(
 # 区间来自 40 次**自助法**（bootstrap）拟合：有放回地重抽这些运行。**先猜：** 区间里会包含真值吗？
 
 # %% tags=["nbval-ignore-output"]
-small = (N < sorted(set(N))[choose(smoke=3, laptop=5, full=6)]) & (D < sorted(set(D))[choose(smoke=2, laptop=3, full=4)])
+small = (N <= sorted(set(N))[choose(smoke=1, laptop=4, full=5)]) & (D <= sorted(set(D))[choose(smoke=2, laptop=2, full=3)])
 from_small = scaling.fit(N[small], D[small], L[small])
 many = scaling.bootstrap(N[small], D[small], L[small], repeats=choose(smoke=10, laptop=40, full=100), seed=SEED)
 guess, truth = from_small.predict(N.max(), D.max()), L[(N == N.max()) & (D == D.max())][0]
 low, high = np.percentile([one.predict(N.max(), D.max()) for one in many], [5, 95])
 print(f"fitted to {small.sum()} small runs, error of the fit · 拟合误差 {from_small.error:.1%}")
 print(f"largest run · 最大的运行: predicted · 预测 {guess:.3f} [{low:.3f}, {high:.3f}], measured · 实测 {truth:.3f}")
-results.record("scaling.miss_of_largest", guess - truth, band=choose(smoke=(-1, 1), laptop=(0, 0.25), full=(-0.1, 0.5)), unit="nats", digits=3)
+results.record("scaling.miss_of_largest", guess - truth, band=choose(smoke=(-1, 1), laptop=(-0.19, 0.48), full=(-0.1, 0.5)), unit="nats", digits=3)
 results.record("scaling.miss_relative_to_fit", abs(guess / truth - 1) / from_small.error, digits=1)
 
 figure, axis = plt.subplots(figsize=(5.2, 3.8))
 axis.axline((L.min(), L.min()), slope=1, color="gray")
 axis.plot(L[small], from_small.predict(N, D)[small], "o", color=plots.COLORS[0], label="fitted to these")
 axis.plot(L[~small], from_small.predict(N, D)[~small], "s", color=plots.COLORS[1], label="never seen by the fit")
-axis.errorbar(truth, guess, [[guess - low], [high - guess]], color="k", capsize=4, label="largest, 90 % of bootstraps")
+axis.plot([truth, truth], [low, high], "k_-", label="largest: 90 % of the bootstraps")
 axis.set(xlabel="measured loss, nats", ylabel="predicted loss, nats", title="Prediction beyond the fitted runs")
 axis.legend(fontsize=8)
 plots.show(
     figure,
-    alt="Predicted against measured loss. The fitted runs lie on the diagonal; the larger runs, not fitted, lie above it: they turned "
-    "out better than predicted.",
-    alt_zh="预测损失与实测损失。参与拟合的点在对角线上；未参与拟合的更大的运行在对角线上方：实际比预测的好。",
+    alt="Predicted against measured loss. The fitted runs lie along the diagonal; the largest runs, not fitted, lie above it: they "
+    "turned out better than predicted.",
+    alt_zh="预测损失与实测损失。参与拟合的点在对角线上；未参与拟合的运行中，最大的几个在对角线上方：实际比预测的好。",
 )
 
 # %% [markdown] lang="en"
-# **What happened.** The law describes the small runs to about one or two per cent and misses the largest by several times that. All
-# unseen points err on the same side: larger models with more data did *better* than two separate terms allow, because here size
-# and data help each other. The published laws were fitted over many more orders of magnitude, and they too have been
+# **What happened.** The law describes the small runs to about one or two per cent and misses the largest by several times that. The
+# misses have a direction: where both the model and the data are large, it did *better* than two separate terms allow, because here
+# size and data help each other. The bootstrap does not know of this. It repeats the same law on the same small runs, so its interval
+# shows the scatter of the fit, and is silent about whether the law itself goes on. The published laws were fitted over many more orders of magnitude, and they too have been
 # refitted: Hoffmann's numbers could not be reproduced from the paper's own figure
 # ([Besiroglu et al. 2024](https://arxiv.org/abs/2404.10102)). A law is a summary of what was measured. It carries no promise beyond
 # it, least of all "and so intelligence will follow".
@@ -311,9 +313,10 @@ plots.show(
 # ([Villalobos et al. 2022](https://arxiv.org/abs/2211.04325)). Training on the output of models instead makes the rare things disappear
 # ([Shumailov et al. 2024](https://doi.org/10.1038/s41586-024-07566-y)).
 
-# %% [markdown] lang="zh" of="4e18ec48"
-# **发生了什么。** 定律描述小的运行，误差只有百分之一二；预测最大的那次，误差却是它的好几倍。没见过的点全都偏在同一侧：
-# 更大的模型加上更多的数据，比两个独立的项所允许的*更好*，因为在这里规模与数据互相成全。已发表的定律拟合的范围宽得多，可它们同样被人重新拟合过：
+# %% [markdown] lang="zh" of="a66fb23d"
+# **发生了什么。** 定律描述小的运行，误差只有百分之一二；预测最大的那次，误差却是它的好几倍。偏差是有方向的：
+# 模型和数据都大的那些点，比两个独立的项所允许的*更好*，因为在这里规模与数据互相成全。自助法看不到这一点：它只是用同一个公式反复拟合同一批小的运行，
+# 区间反映的是拟合的离散程度，至于公式本身在范围之外是否还成立，它一概不知。已发表的定律拟合的范围宽得多，可它们同样被人重新拟合过：
 # Hoffmann 等人的数字，就无法从论文自己的图里复现出来（[Besiroglu 等，2024](https://arxiv.org/abs/2404.10102)）。
 # 定律只是对测量结果的概括，并不担保测量范围之外的事，更不担保 “照此下去，智能自会出现”。
 #
@@ -331,12 +334,18 @@ plots.show(
 print(f"{'FLOPs':>10}{'N':>14}{'D':>16}{'D / N':>8}")
 for compute in (1e9, 1e11, 1e13):
     size, data = law.best_split(compute)
-    print(f"{compute:10.0e}{size:14,.0f}{data:16,.0f}{data / size:8.0f}")
+    print(f"{compute:10.0e}{size:14,.0f}{data:16,.0f}{data / size:8.2g}")
 share = law.beta / (law.alpha + law.beta)
-results.record("scaling.exponent_of_best_size", share, band=choose(smoke=(0, 1), laptop=(0.3, 0.7), full=(0.2, 0.8)), digits=2)
+shares = np.percentile([one.beta / (one.alpha + one.beta) for one in many], [5, 95])
+print(f"exponent of the best size, 90 % of the bootstraps of the small runs · 小的运行重抽后，指数的 90 % 落在 {shares[0]:.2f} – {shares[1]:.2f}")
+results.record("scaling.exponent_of_best_size", share, band=choose(smoke=(0, 1), laptop=(0.18, 0.98), full=(0.1, 0.98)), digits=2)
 print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法得 0.46 至 0.50: https://arxiv.org/abs/2203.15556")
 
 # %% [markdown] lang="en"
+# Look at the interval before you quote the exponent. Runs that differ by one or two powers of ten in size and in data hardly determine
+# it: a small $\alpha$ with a small $E$ fits almost as well as a larger $\alpha$ with a larger $E$. The published fits rest on hundreds of runs over
+# far wider ranges, and still disagree in the second digit. Split no real budget by ours.
+#
 # ## Energy and CO2
 #
 # $$ \text{energy} = \text{power} \times \text{time}, \qquad \text{CO}_2 = \text{energy} \times \text{grid factor} $$
@@ -346,7 +355,10 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 # world's electricity, 436 g CO2 per kWh in 2022 ([Ember 2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/));
 # a hydro-electric country has a tenth of it, coal twice.
 
-# %% [markdown] lang="zh" of="69beb7ba"
+# %% [markdown] lang="zh" of="98e004e5"
+# 引用这个指数之前，先看区间。规模和数据都只跨一两个数量级的运行，几乎定不住它：小的 $\alpha$ 配小的 $E$，与大的 $\alpha$ 配大的 $E$，
+# 拟合得几乎一样好。已发表的结果用了几百次运行，范围宽得多，第二位数字仍然各不相同。真要分配预算，别用我们这一个。
+#
 # ## 能耗与二氧化碳
 #
 # $$ \text{能耗} = \text{功率} \times \text{时间}, \qquad \text{CO}_2 = \text{能耗} \times \text{电网因子} $$
@@ -411,7 +423,7 @@ def digit_network(rows, name):
 network = digit_network(np.arange(choose(smoke=1_000, laptop=4_000, full=60_000)), "to carry")
 x_test = datasets.as_images(digits.x_test)
 accuracy = training.accuracy(network, x_test, digits.y_test)
-results.record("portability.test_accuracy", accuracy, band=choose(smoke=(0.3, 0.97), laptop=(0.965, 0.985), full=(0.985, 0.995)))
+results.record("portability.test_accuracy", accuracy, band=choose(smoke=(0.3, 0.97), laptop=(0.968, 0.978), full=(0.985, 0.995)))
 
 # %%
 def lite_answers(path, images):
@@ -439,7 +451,8 @@ images = x_test[:100]
 with tempfile.TemporaryDirectory() as folder, quiet.standard_error_closed():
     network.export(f"{folder}/saved", format="tf_saved_model", verbose=False)
     network.export(f"{folder}/network.tflite", format="litert", verbose=False)
-    answers = {"Keras": network(images), "SavedModel": tf.saved_model.load(f"{folder}/saved").serve(images)}
+    saved = tf.saved_model.load(f"{folder}/saved")
+    answers = {"Keras": network(images), "SavedModel": saved.serve(images)}
     answers["LiteRT"] = lite_answers(f"{folder}/network.tflite", images)
     if has_onnx:
         network.export(f"{folder}/network.onnx", format="onnx", verbose=False)
@@ -576,7 +589,7 @@ def train_pair(in_order, steps):
         step(datasets.as_images(two_digits.pictures(digits.x_train, digits.y_train, seen, random)))
     return pictures, names
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def readings(networks, numbers, name):
     """(asked, read): the nearest of all ninety names for pictures made of test digits."""
     asked = np.repeat(numbers, choose(smoke=2, laptop=20, full=50))
@@ -585,17 +598,24 @@ def readings(networks, numbers, name):
     u = np.concatenate([networks[0](pictures[start : start + 200]) for start in range(0, len(pictures), 200)])
     return asked, np.array(two_digits.NUMBERS)[(u @ np.transpose(texts)).argmax(axis=1)]
 
-
+# %% tags=["nbval-ignore-output"]
 steps = choose(smoke=20, laptop=300, full=1_500)
 pairs = {"in_order": train_pair(True, steps), "bag": train_pair(False, steps)}
-wide = choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1))
+in_laptop = {
+    "in_order.english_seen": (0.925, 0.965), "in_order.english_hidden": (0.76, 0.93), "in_order.english_eleven_twelve": (0, 0),
+    "in_order.chinese_seen": (0.936, 0.972), "in_order.chinese_hidden": (0.875, 1), "in_order.chinese_eleven_twelve": (0.925, 1),
+    "bag.english_seen": (0.903, 0.933), "bag.english_hidden": (0.52, 0.96), "bag.english_eleven_twelve": (0, 0),
+    "bag.chinese_seen": (0.49, 0.605), "bag.chinese_hidden": (0, 0.73), "bag.chinese_eleven_twelve": (0.625, 1),
+}
 share = {}
 for kind, networks in pairs.items():
     for language, name in NAMES.items():
         for group, numbers in [("seen", seen), ("hidden", [n for n in hidden if n not in (11, 12)]), ("eleven_twelve", [11, 12])]:
             asked, read = readings(networks, numbers, name)
             share[kind, language, group] = (asked == read).mean()
-            results.record(f"{kind}.{language.lower()}_{group}", share[kind, language, group], band=wide, digits=3)
+            name_of_it = f"{kind}.{language.lower()}_{group}"
+            band = choose(smoke=(0, 1), laptop=in_laptop[name_of_it], full=(0, 1))
+            results.record(name_of_it, share[kind, language, group], band=band, digits=3)
 
 # %%
 figure, axis = plt.subplots(figsize=(9, 3.6))
@@ -605,9 +625,9 @@ for place, (kind, language) in enumerate((kind, language) for kind in pairs for 
     style = {"color": plots.COLORS[place], "hatch": ["", "//", "", "//"][place], "alpha": 1 if kind == "in_order" else 0.45}
     axis.bar(np.arange(3) + 0.2 * place - 0.3, heights, 0.19, label=f"{language}, {kind.replace('_', ' ')}", edgecolor="w", **style)
 axis.axhline(1 / 90, color="k", linestyle=":", linewidth=1)
-axis.set(xticks=range(3), xticklabels=["numbers seen in training", "never seen", "11 and 12, never seen"], ylabel="share read rightly", ylim=(0, 1.05))
+axis.set(xticks=range(3), xticklabels=["numbers seen in training", "never seen", "11 and 12, never seen"], ylabel="share read rightly", ylim=(0, 1.32))
 axis.set_title("Which of ninety names is nearest? (dotted: guessing)")
-axis.legend(fontsize=8, ncols=2, loc="upper right", bbox_to_anchor=(1, 1))
+axis.legend(fontsize=8, ncols=4, loc="upper center")
 plots.show(
     figure,
     alt="Share of numbers read rightly. Names read in order: seen numbers high in both languages, numbers never seen high too, higher in "
@@ -623,16 +643,18 @@ plots.show(
 #
 # The ablation names the price of ignoring order: for a bag of characters 四十二 and 二十四 are the same. In English the tens and the ones are spelled
 # with other letters (*forty-two*, *twenty-four*), so a bag is nearly enough.
+# (十一 survives even in the bag: there is no number 一十 to mistake it for.)
 #
 # Below, the same space is used for **search**: each picture with its nearest name in each language. Every number shown was kept back.
 
-# %% [markdown] lang="zh" of="b26fa976"
+# %% [markdown] lang="zh" of="f06cfb9a"
 # **图里说了什么。** 两种语言里，网络都读出了图和名字都没见过的数：它学会的是 “这个位置上的数字” 和 “这个位置上的词”，不是九十张图。
 # 但 *eleven* 和 *twelve* 不是由部件拼成的，本事再大也猜不出来，英文只能死记；十一、十二是拼成的，没见过也读得出。
 # 标签用什么语言，也是模型的一部分。
 #
 # 消融实验给出了忽略次序的代价：对一袋字符来说，四十二和二十四没有区别。英文里十位和个位拼写不同（*forty-two*、*twenty-four*），
 # 所以一袋字符也差不多够用。
+# （十一装进袋子里也认得出：没有 “一十” 这个数可以混淆。）
 #
 # 下面用同一个空间来**搜索**：给每张图找出每种语言里最近的名字。出现的数全是扣下没教的。
 
@@ -710,8 +732,8 @@ def wilson(right, total, z=1.96):
 
 count, random = choose(smoke=1_000, laptop=4_000, full=40_000), np.random.default_rng(SEED)
 of_group, of_others = (random.permutation(np.flatnonzero(which)) for which in (group, ~group))
-bands = {0.0: choose(smoke=(0.1, 1), laptop=(0.85, 0.97), full=(0.9, 1)), 0.02: choose(smoke=(0.1, 1), laptop=(0.88, 0.98), full=(0.9, 1)),
-         0.1: choose(smoke=(0.1, 1), laptop=(0.9, 0.99), full=(0.95, 1))}
+bands = {0.0: choose(smoke=(0.1, 1), laptop=(0.857, 0.941), full=(0.9, 1)), 0.02: choose(smoke=(0.1, 1), laptop=(0.902, 0.953), full=(0.9, 1)),
+         0.1: choose(smoke=(0.1, 1), laptop=(0.906, 0.989), full=(0.95, 1))}
 by_share = {}
 for share_of_group, band in bands.items():
     few = int(share_of_group * count)
@@ -731,17 +753,17 @@ for place, (who, total) in enumerate([("others", (~in_group).sum()), ("group", i
     label = "digits that lean back" if who == "group" else "all other digits"
     axis.errorbar(np.arange(3) + 0.08 * place, values, error, fmt=plots.MARKERS[place], color=plots.COLORS[place], capsize=4, label=label)
 axis.set(xticks=range(3), xticklabels=[f"{one:.0%} of training" for one in bands], ylabel="test accuracy", title="Same network, same number of digits", xlim=(-0.4, 2.5))
-axis.legend(loc="lower right")
+axis.legend()
 plots.show(
     figure,
     alt="Test accuracy of digits that lean back and of all others for three training sets. With none of the group in training the gap is "
-    "widest; with a tenth it is small; the others lose nothing.",
-    alt_zh="后仰的数字与其余数字在三个训练集下的测试准确率：训练中完全没有这一群时差距最大，占十分之一时差距很小，其余数字并没有吃亏。",
+    "widest; with a tenth it is about half as wide; the others lose nothing.",
+    alt_zh="后仰的数字与其余数字在三个训练集下的测试准确率：训练中完全没有这一群时差距最大，占十分之一时差距缩小一半左右，其余数字并没有吃亏。",
 )
 
 # %% [markdown] lang="en"
 # **Diagnosis.** Nobody wrote "treat them worse" into the program. The group was missing from the data, and the average hid it. A tenth of the training
-# set closes most of the gap, and the others lose nothing that can be measured. So: report groups, with intervals, beside every average; look at who
+# set closes about half of the gap, and the others lose nothing that can be measured. So: report groups, with intervals, beside every average; look at who
 # collected the data. The same has been measured with people: darker-skinned women and face analysis
 # ([Buolamwini and Gebru 2018](http://proceedings.mlr.press/v81/buolamwini18a.html)); a hospital algorithm that took *costs* for *need* and
 # so passed over Black patients ([Obermeyer et al. 2019](https://doi.org/10.1126/science.aax2342)). One caution: search many groups and one will look bad by chance.
@@ -758,8 +780,8 @@ plots.show(
 # - **Release and watch**: a [model card](https://arxiv.org/abs/1810.03993) with numbers for groups, an audit by somebody else, a way to complain, and monitoring: the
 #   world moves away from the training data.
 
-# %% [markdown] lang="zh" of="a3e163ae"
-# **诊断。** 程序里没有哪一行写着 “对他们差一点”。是数据里缺了这一群，而平均分把它盖住了。训练集里有十分之一，差距就大半消失，
+# %% [markdown] lang="zh" of="1bc54072"
+# **诊断。** 程序里没有哪一行写着 “对他们差一点”。是数据里缺了这一群，而平均分把它盖住了。训练集里有十分之一，差距就缩小一半左右，
 # 其余的人没有测得出的损失。所以：每报一个平均数，旁边都报各群的数和区间；再看看数据是谁收集的。同样的事在人身上也测到过：
 # 深肤色女性与人脸分析（[Buolamwini 与 Gebru，2018](http://proceedings.mlr.press/v81/buolamwini18a.html)）；
 # 一个医院的算法把*花费*当成*需要*，于是漏掉了黑人患者（[Obermeyer 等，2019](https://doi.org/10.1126/science.aax2342)）。
