@@ -3,7 +3,7 @@ r"""Masked language models: reviews as rows of tokens, hiding tokens, and two he
     vocabulary = masked.vocabulary(reviews.train_texts, "zh", size=2000)
     rows = masked.rows(vocabulary, reviews.train_texts, length=64)          # int32 (texts, 64), [CLS] first
     hidden = masked.hide(rows, len(vocabulary), np.random.default_rng(0))   # inputs, places, targets
-    guesser = masked.guesser(encoder, len(vocabulary), places=10)           # guesses the hidden tokens
+    guesser = masked.guesser(encoder, places=10)                            # guesses the hidden tokens
     classifier = masked.classifier(encoder, classes=2, pooling="mean")      # reads the sentiment
 
 The encoder is `transformer.encoder_only(...)`; both heads share it.
@@ -96,17 +96,43 @@ def hide(tokens, size, random, share=0.15, rule=(0.8, 0.1, 0.1), most=None):
     return Hidden(inputs, np.where(asked, places, 0), targets.astype("int32"))
 
 
-def guesser(encoder, size, places):
-    """A model for pre-training: [inputs (batch, length), places (batch, places)] -> logits (batch, places, size).
+class TiedScores(layers.Layer):
+    """States -> scores over the vocabulary, by the transposed table of the embeddings and one bias a word.
 
-    Only the asked places go through the head: the large product with the vocabulary is needed for one token in seven.
+    A word's vector serves twice, where it is read and where it is guessed: every guess trains it. Source: Press and Wolf
+    2016, Using the output embedding to improve language models, arXiv:1608.05859.
+
+    Args:
+        embedding: a built `keras.layers.Embedding`, (words, size); shared, not copied.
+    """
+
+    def __init__(self, embedding, **kwargs):
+        super().__init__(**kwargs)
+        self.embedding = embedding
+
+    def build(self, input_shape):
+        self.bias = self.add_weight(shape=(self.embedding.input_dim,), initializer="zeros", name="bias")
+
+    def call(self, states):
+        return ops.matmul(states, ops.transpose(self.embedding.embeddings)) + self.bias  # (..., words)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.embedding.input_dim)
+
+
+def guesser(encoder, places):
+    """A model for pre-training: [inputs (batch, length), places (batch, places)] -> logits (batch, places, words).
+
+    Only the asked places go through the head: the large product with the vocabulary is needed for one token in seven. The
+    scores use the encoder's own embeddings, as BERT's do.
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     asked = keras.Input((places,), dtype="int32", name="places")
     states = ops.take_along_axis(encoder(tokens), asked[..., None], axis=1)  # (batch, places, hidden size)
     states = layers.Dense(states.shape[-1], activation="gelu", name="guess_dense")(states)
     states = layers.LayerNormalization(epsilon=1e-5, name="guess_norm")(states)
-    return keras.Model([tokens, asked], layers.Dense(size, name="guess")(states), name="guesser")
+    embedding = encoder.get_layer("encoder_embedding").tokens
+    return keras.Model([tokens, asked], TiedScores(embedding, name="guess")(states), name="guesser")
 
 
 def classifier(encoder, classes=2, pooling="mean", dropout=0.1):

@@ -115,7 +115,7 @@ def encoder():
 
 
 def test_guesser_answers_at_the_places(encoder):
-    model = masked.guesser(encoder, 12, places=2)
+    model = masked.guesser(encoder, places=2)
     tokens, places = np.array([[3, 5, 2, 7, 0], [3, 2, 2, 8, 9]]), np.array([[2, 0], [2, 1]])
     logits = np.asarray(model([tokens, places]))
     assert logits.shape == (2, 2, 12)
@@ -123,6 +123,23 @@ def test_guesser_answers_at_the_places(encoder):
     expected = model.get_layer("guess")(model.get_layer("guess_norm")(model.get_layer("guess_dense")(states)))
     for row in range(2):
         np.testing.assert_allclose(logits[row], np.asarray(expected)[row, places[row]], atol=1e-5)
+
+
+def test_guesser_shares_the_embeddings(encoder):
+    model = masked.guesser(encoder, places=1)
+    table = encoder.get_layer("encoder_embedding").tokens.embeddings
+    # The table is counted once: a dense layer, a normalisation and one bias a word are all that the head adds.
+    assert model.count_params() - encoder.count_params() == (8 * 8 + 8) + 2 * 8 + 12
+    scores, states = (
+        model.get_layer("guess"),
+        np.random.default_rng(0).normal(size=(2, 3, 8)).astype("float32"),
+    )
+    scores.bias.assign(np.arange(12.0))
+    np.testing.assert_allclose(
+        scores(states), states @ np.asarray(table).T + np.arange(12.0), rtol=1e-5, atol=1e-5
+    )
+    scores.bias.assign(np.zeros(12))
+    assert sum(variable is table for variable in model.trainable_variables) == 1
 
 
 @pytest.mark.parametrize("pooling", masked.POOLINGS)
