@@ -166,7 +166,7 @@ for name, (model, _) in digit_readers.items():
     print(f"{name:6} {model.count_params():7,} parameters · 参数")
 
 # %% tags=["nbval-ignore-output"]
-count, tested = choose(smoke=600, laptop=5_000, full=60_000), choose(smoke=500, laptop=4_000, full=10_000)
+count, tested = choose(smoke=320, laptop=5_000, full=60_000), choose(smoke=200, laptop=4_000, full=10_000)
 passes = choose(smoke=1, laptop=4, full=10)
 x_train, x_test = ((images / 255).astype("float32") for images in (digits.x_train[:count], digits.x_test[:tested]))
 digit_bands = {
@@ -185,8 +185,8 @@ for (kind, times), band in digit_bands.items():
     results.record(f"digits.{name}", accuracy, band=band)
 
 # %% [markdown] lang="en"
-# Pass for pass the row reader learns more, minute for minute it does not: the hidden layer with six times the passes is
-# ahead of it and still done first. And both are the wrong tool. An image is not a sequence: all of it is there at once,
+# Pass for pass the row reader may learn more, minute for minute it does not: the hidden layer with six times the passes is
+# level with it or ahead, and still done first. And both are the wrong tool. An image is not a sequence: all of it is there at once,
 # and its rows have no more order than its columns. Convolutions (chapter 2) know what is true of images, that neighbours
 # belong together in *both* directions. Take this recipe as an exercise with `return_sequences`, and go on to data that
 # really has an order.
@@ -204,7 +204,7 @@ for (kind, times), band in digit_bands.items():
 # - **Does a test text stand in the training texts, too?** Look before you trust a score.
 
 # %% [markdown] lang="zh" of=""
-# 论轮数，逐行读的网络学得多；论时间就不是了：有隐藏层的网络训练六倍的轮数，既领先，又先做完。不过两者都选错了工具。
+# 论轮数，逐行读的网络也许学得多些；论时间就不是了：有隐藏层的网络训练六倍的轮数，不输给它，还先做完。不过两者都选错了工具。
 # 图像不是序列：它一下子全在眼前，行与行之间并不比列与列之间更有先后。卷积（第 2 章）懂得图像的特点：*两个*方向上的邻居都是一伙的。
 # 这个配方就当作 `return_sequences` 的练习吧，下面换上真正有先后的数据。
 #
@@ -277,7 +277,7 @@ print("texts 1 and 2 differ in single words · 前两句单看词有差别吗:",
       "  with pairs · 加上两词:", bool(np.any(counts[0] != counts[1])))
 
 # %% tags=["nbval-ignore-output"]
-limit, judged = choose(smoke=(400, 300), laptop=(8_000, 2_000), full=(8_000, 2_000))  # texts to train with, to test with
+limit, judged = choose(smoke=(320, 200), laptop=(8_000, 2_000), full=(8_000, 2_000))  # texts to train with, to test with
 data = {language: (*(part[:limit] for part in parts[:2]), *(part[:judged] for part in parts[2:])) for language, parts in data.items()}
 tfidf_bands = {"en": choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1)), "zh": choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1))}
 accuracies, baselines = {}, {}
@@ -349,8 +349,9 @@ def text_reader(kind, mask=True):
         layers.Dropout(0.3), layers.Dense(1, "sigmoid"), rate=0.005 if kind == "average" else 0.002, loss="binary_crossentropy")
 
 
-keras.utils.clear_session()  # the digit readers have done their work
+keras.utils.clear_session()  # the digit readers have done their work: make room
 digit_readers.clear()
+del digits, x_train, x_test, model
 readers = {"average": text_reader("average"), "lstm": text_reader("lstm"), "lstm, no mask": text_reader("lstm", mask=False)}
 for name, (model, _) in readers.items():
     print(f"{name:14} {model.count_params():,} parameters · 参数:", [layer.count_params() for layer in model.layers if layer.weights])
@@ -435,30 +436,30 @@ for axis, language, title in zip(panels, data, ["English reviews", "Chinese revi
     axis.errorbar(found, range(len(found)), xerr=half, fmt="o", color=plots.COLORS[0], capsize=4)
     axis.axvline(max(test_labels.mean(), 1 - test_labels.mean()), color="0.4", linestyle="--", linewidth=1)
     names = [{"tfidf": "TF-IDF", "average": "average", "lstm": "LSTM"}[name] for name in accuracies[language]]
-    axis.set(title=title, xlabel="test accuracy", yticks=range(len(found)), yticklabels=names, ylim=(-0.5, 2.5), xlim=(0.45, 0.9))
+    axis.set(title=title, xlabel="test accuracy", yticks=range(len(found)), yticklabels=names, ylim=(2.5, -0.5), xlim=(0.45, 0.9))
 for (name, curve), color, line, marker in zip(learning.items(), plots.COLORS, plots.LINES, plots.MARKERS, strict=False):
     right.plot(range(1, len(curve) + 1), curve, color=color, linestyle=line, marker=marker, label=name)
 right.axhline(data["en"][1].mean(), color="0.4", linestyle="--", linewidth=1)
-right.set(title="English LSTM, what the mask does", xlabel="pass", ylabel="training accuracy", xticks=range(1, len(curve) + 1), ylim=(0.5, 0.9))
+right.set(title="LSTM with and without mask", xlabel="pass", ylabel="training accuracy", xticks=range(1, len(curve) + 1), ylim=(0.5, 0.9))
 right.legend(fontsize=9)
 plots.show(
     figure,
-    alt="Test accuracy with 95 % intervals, dashed the share of the larger class: TF-IDF first, then the average, then the LSTM, in "
-    "both languages. Right: training accuracy by pass; with zeros after the text and no mask it stays near the dashed line.",
-    alt_zh="测试准确率与 95% 区间，虚线是多数类的比例：两种语言里都是 TF-IDF 居首，其次是平均，最后是 LSTM。"
-    "右：各轮的训练准确率；0 补在后面又没有掩码时，停在虚线附近。",
+    alt="Test accuracy with 95 % intervals, dashed the share of the larger class: TF-IDF first in both languages, the average "
+    "and the LSTM behind it. Right: training accuracy by pass; with zeros after the text and no mask it lags behind.",
+    alt_zh="测试准确率与 95% 区间，虚线是多数类的比例：两种语言里都是 TF-IDF 居首，平均与 LSTM 在后。"
+    "右：各轮的训练准确率；0 补在后面又没有掩码时，明显落后。",
 )
 
 # %% [markdown] lang="en"
 # Say honestly who wins: with a few thousand reviews counted words do, in a second or two, and the average of vectors is
-# close. The LSTM comes last in both languages, and the shuffle says why: it hardly notices. It has learned which
+# close. The LSTM is level with the average at best, and the shuffle says why: it does not notice. It has learned which
 # words are good and which are bad, as the others have; that order matters, and how, it would have to find out from the same
 # few thousand labels. The counted *pairs* do lose by the shuffle: a little of the order is in them. Large corpora, or
 # pre-training on text without labels (chapter 7c), change this picture; a recipe does not.
 #
 # The padding is another matter: with the zeros after the text and no mask the last words lie dozens of steps back, and from
-# there hardly any gradient returns to a new LSTM. It starts late. One argument, `mask_zero=True`, repairs it; so does `"pre"`,
-# where the network reads the text last.
+# there hardly any gradient returns to a new LSTM. It starts late; whether it catches up depends on how many passes you pay
+# for. One argument, `mask_zero=True`, repairs it; so does `"pre"`, where the network reads the text last.
 #
 # ## Job 3: forecast carbon dioxide
 #
@@ -466,13 +467,13 @@ plots.show(
 # measured; a month without any is interpolated on a straight line between its neighbours. How many are there?
 
 # %% [markdown] lang="zh" of=""
-# 老实说谁赢：只有几千条评论时，赢的是数词，一两秒就够，向量的平均紧随其后。两种语言里 LSTM 都垫底，打乱词序的结果说明了原因：
-# 它几乎没有察觉。它和别的方法一样，学到的是哪些词好、哪些词坏；至于顺序要紧、怎么要紧，还得从同样这几千个标签里去琢磨。
+# 老实说谁赢：只有几千条评论时，赢的是数词，一两秒就够，向量的平均紧随其后。LSTM 充其量与平均打平，打乱词序的结果说明了原因：
+# 它根本没有察觉。它和别的方法一样，学到的是哪些词好、哪些词坏；至于顺序要紧、怎么要紧，还得从同样这几千个标签里去琢磨。
 # 反倒是数*相邻两词*的基线，打乱之后变差了：顺序有一点在里面。能改变这个局面的是大语料，或者先在没有标签的文本上预训练（第 7c 章），
 # 而不是某个配方。
 #
-# 填充则是另一回事：0 补在后面又没有掩码时，最后一个词远在几十步之前，刚建好的 LSTM 几乎收不到从那里传回的梯度，迟迟起不了步。
-# 一个参数 `mask_zero=True` 就能治好；改用 `"pre"` 也行，那样网络最后读到的是文本。
+# 填充则是另一回事：0 补在后面又没有掩码时，最后一个词远在几十步之前，刚建好的 LSTM 几乎收不到从那里传回的梯度，迟迟起不了步；
+# 追不追得上，要看你肯付多少轮。一个参数 `mask_zero=True` 就能治好；改用 `"pre"` 也行，那样网络最后读到的是文本。
 #
 # ## 第三件活：预测二氧化碳
 #
