@@ -256,6 +256,8 @@ def test_interrupting_the_set_up_ends_pip_too(course):
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         start_new_session=True,
+        # tests started in the background inherit an ignored Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.time() + 120
     while not flag.exists() and time.time() < deadline:

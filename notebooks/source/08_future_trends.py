@@ -375,9 +375,12 @@ for run in stored:
     kwh = WATTS * run["cost"]["seconds"] / 3600 / 1000
     total += kwh
     print(f"{run['profile']:7}{run['chapter']:5}{run['cost']['seconds']:9.0f} s {1000 * kwh:9.2f} Wh {GRAMS_PER_KWH * kwh:9.2f} g CO2")
-print(f"together · 合计: {1000 * total:.1f} Wh, {GRAMS_PER_KWH * total:.0f} g CO2")
 gpt3_mwh, gpt3_tonnes = 1287, 552  # Patterson et al. 2021, https://arxiv.org/abs/2104.10350, table 4
-print(f"GPT-3, published · 公布值: {gpt3_mwh:,} MWh, {gpt3_tonnes} t CO2e: {gpt3_mwh * 1000 / total:,.0f} times the course · 倍于本课程")
+if stored:
+    print(f"together · 合计: {1000 * total:.1f} Wh, {GRAMS_PER_KWH * total:.0f} g CO2")
+    print(f"GPT-3, published · 公布值: {gpt3_mwh:,} MWh, {gpt3_tonnes} t CO2e: {gpt3_mwh * 1000 / total:,.0f} times the course · 倍于本课程")
+else:
+    print("这份课程没有附带运行记录 · this copy of the course holds no stored runs")
 
 # %% [markdown] lang="en"
 # For GPT-3 the same two lines of arithmetic give 429 g per kWh, close to our grid factor
