@@ -2,13 +2,8 @@
 
 import numpy as np
 
-from course_utils import masked
+from course_utils import decoding, masked
 from course_utils.exercises import close, exercise, expect
-
-
-def _log_softmax(logits):
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 @exercise("07c.mean_state")
@@ -72,7 +67,7 @@ def masked_loss(answer):
     random = np.random.default_rng(0)
     logits, targets = random.normal(size=(4, 3, 7)), np.array([[4, 5, 6], [5, 0, 0], [6, 4, 0], [4, 0, 0]])
     asked = targets > 0
-    costs = -np.take_along_axis(_log_softmax(logits), targets[..., None], axis=-1)[..., 0]
+    costs = -np.take_along_axis(decoding.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
     found = answer(logits.copy(), targets.copy())
     expect(
         np.ndim(found) == 0,
@@ -121,7 +116,7 @@ def masked_loss(answer):
         np.isfinite(large)
         and close(
             large,
-            -np.take_along_axis(_log_softmax(1000 * logits), targets[..., None], axis=-1)[..., 0][
+            -np.take_along_axis(decoding.log_softmax(1000 * logits), targets[..., None], axis=-1)[..., 0][
                 asked
             ].mean(),
         ),

@@ -50,7 +50,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, sliders, training
 from course_utils.profiles import choose
 from course_utils.reference import convolution, pooling
 # %% tags=["parameters"]
@@ -338,18 +338,20 @@ for name, way in ways.items():
 # 拖动滑块，看数字如何失去细节。**注意看**三点：步幅小于窗口（重叠）、步幅大于窗口（有的像素根本没人看）、两种池化的差别。
 # 如果没有运行内核，滑块下面的图展示了四种情形。
 # %% tags=["nbval-ignore-output"]
-def show_pooling(size, stride):
-    """Draw the digit after max and after average pooling."""
+def pooled_digit(size, stride):
+    """The digit, and after max and after average pooling."""
     pooled = [digit, pool_loop(digit, size, stride, np.max), pool_loop(digit, size, stride, np.mean)]
     titles = ["digit", f"max, {pooled[1].shape[0]} × {pooled[1].shape[1]}", "average"]
-    plots.show(
-        plots.grid(pooled, titles, columns=3, size=2.2, vmin=0, vmax=1),
-        alt="A digit, and the same digit after max and after average pooling.",
-        alt_zh="一个数字，以及它经过最大池化和平均池化之后的样子。",
-    )
+    return plots.grid(pooled, titles, columns=3, size=2.2, vmin=0, vmax=1)
 
 
-ipywidgets.interactive(show_pooling, size=(1, 9), stride=(1, 9))
+sliders.picture(
+    pooled_digit,
+    alt="A digit, and the same digit after max and after average pooling.",
+    alt_zh="一个数字，以及它经过最大池化和平均池化之后的样子。",
+    size=ipywidgets.IntSlider(value=2, min=1, max=9, description="size"),
+    stride=ipywidgets.IntSlider(value=2, min=1, max=9, description="stride"),
+)
 # %%
 cases = [(2, 2), (4, 4), (4, 1), (2, 6)]
 pooled = [pool_loop(digit, size, stride, reduce) for reduce in (np.max, np.mean) for size, stride in cases]
@@ -459,17 +461,17 @@ for name, plan in plans.items():
 # seeds beyond it, and at least three standard errors of a share of so many digits.
 bands = {
     "none": choose(smoke=[(0.75, 0.88), (0.54, 0.86), (0.05, 0.51)],
-        laptop=[(0.949, 0.971), (0.809, 0.925), (0.448, 0.556)], full=[(0, 1)] * 3),
+        laptop=[(0.949, 0.971), (0.809, 0.925), (0.448, 0.556)], full=[None] * 3),
     "max": choose(smoke=[(0.64, 0.83), (0.22, 1), (0, 0.73)],
-        laptop=[(0.96, 0.988), (0.901, 0.956), (0.535, 0.648)], full=[(0, 1)] * 3),
+        laptop=[(0.96, 0.988), (0.901, 0.956), (0.535, 0.648)], full=[None] * 3),
     "average": choose(smoke=[(0.66, 0.81), (0.48, 0.88), (0.13, 0.44)],
-        laptop=[(0.957, 0.979), (0.884, 0.941), (0.438, 0.645)], full=[(0, 1)] * 3),
+        laptop=[(0.957, 0.979), (0.884, 0.941), (0.438, 0.645)], full=[None] * 3),
     "stride_2": choose(smoke=[(0.59, 0.89), (0.32, 0.93), (0.09, 0.5)],
-        laptop=[(0.951, 0.973), (0.815, 0.976), (0.402, 0.634)], full=[(0, 1)] * 3),
+        laptop=[(0.951, 0.973), (0.815, 0.976), (0.402, 0.634)], full=[None] * 3),
     "global": choose(smoke=[(0, 0.68), (0.7, 1), (0.57, 1)],
-        laptop=[(0.888, 0.928), (0.93, 0.979), (0.878, 0.983)], full=[(0, 1)] * 3),
+        laptop=[(0.888, 0.928), (0.93, 0.979), (0.878, 0.983)], full=[None] * 3),
     "global_longer": choose(smoke=[(0.2, 0.53), (0.74, 1), (0.71, 1)],
-        laptop=[(0.934, 0.961), (0.953, 0.992), (0.933, 0.976)], full=[(0, 1)] * 3),
+        laptop=[(0.934, 0.961), (0.953, 0.992), (0.933, 0.976)], full=[None] * 3),
 }
 for (key, three), name in zip(bands.items(), plans, strict=True):
     measured = {"test_accuracy": accuracy[name], "kept_moved_2": kept[name][2], "kept_moved_4": kept[name][4]}

@@ -52,7 +52,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, sliders, training
 from course_utils.profiles import choose
 from course_utils.reference import activations, losses
 # %% tags=["parameters"]
@@ -210,17 +210,17 @@ def draw_temperatures(*temperatures):
         axis.bar_label(bars, fmt="%.2f", padding=2, fontsize=9)
         axis.set(title=f"T = {temperature:.2f}", xlabel="class", ylim=(0, 1.1))
     axes[0, 0].set_ylabel("probability")
-    plots.show(
-        figure,
-        alt="Softmax of the same four scores at rising temperature: from almost all on one class to nearly equal bars.",
-        alt_zh="同样四个分数在温度逐渐升高时的 softmax：从几乎全在一个类别上，到四根柱子差不多一样高。",
-    )
+    return figure
 
 
-draw_temperatures(0.25, 1, 2, 10)
+plots.show(
+    draw_temperatures(0.25, 1, 2, 10),
+    alt="Softmax of the same four scores at rising temperature: from almost all on one class to nearly equal bars.",
+    alt_zh="同样四个分数在温度逐渐升高时的 softmax：从几乎全在一个类别上，到四根柱子差不多一样高。",
+)
 # %% tags=["nbval-ignore-output"]
 slider = widgets.FloatLogSlider(value=1, base=10, min=-1, max=1.5, step=0.05, description="T")
-drawn = widgets.interact(lambda T: draw_temperatures(T), T=slider)
+sliders.picture(lambda T: draw_temperatures(T), alt="Softmax of four scores at temperature T", alt_zh="温度 T 下四个分数的 softmax", T=slider)
 # %% [markdown] lang="en"
 # ## Cross entropy: the price of what happened
 #

@@ -47,8 +47,6 @@ sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
 
 # %%
-import base64
-import io
 import time
 import types
 
@@ -57,10 +55,9 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-from IPython.display import display
 from threadpoolctl import threadpool_limits
 
-from course_utils import datasets, exercises, plots, profiles, proofs, results
+from course_utils import datasets, exercises, plots, profiles, proofs, results, sliders
 from course_utils.profiles import choose
 from course_utils.reference import autodiff, optimizers
 
@@ -164,27 +161,16 @@ plots.show(
 )
 
 # %% tags=["nbval-ignore-output"]
-class SliderBox(ipywidgets.VBox):
-    """Without a kernel there is nothing to slide: say so instead of printing the widget's inside."""
-
-    def __repr__(self):
-        return "[滑块，需要运行中的内核 · a slider: it needs a running kernel]"
-
-
-def picture(learning_rate):
-    """The path for one learning rate, as an image that a widget can show."""
+def one_path(learning_rate):
+    """The path for one learning rate."""
     figure, axis = plt.subplots(figsize=(5.5, 3.2))
-    path, file = walk(learning_rate), io.BytesIO()
+    path = walk(learning_rate)
     draw_path(axis, valley, path, rf"$\eta$ = {learning_rate:.3f}, limit {2 / 12:.3f}: loss → {valley(path[-1]):.2g}")
-    figure.savefig(file, dpi=90)
-    plt.close(figure)
-    return f'<img alt="path · 路径, η = {learning_rate:.3f}" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
+    return figure
 
 
-slider = ipywidgets.FloatLogSlider(value=0.1, min=-2.3, max=-0.72, step=0.02, description="η", continuous_update=False)
-shown = ipywidgets.HTML(picture(slider.value))
-slider.observe(lambda change: shown.set_trait("value", picture(change["new"])), "value")
-display(SliderBox([slider, shown]))
+slider = ipywidgets.FloatLogSlider(value=0.1, min=-2.3, max=-0.72, step=0.02, description="η")
+sliders.picture(one_path, alt="the path for this learning rate", alt_zh="这个学习率走出的路径", learning_rate=slider)
 
 # %% [markdown] lang="en"
 # ## Backpropagation from scratch: one number at a time

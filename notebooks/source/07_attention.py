@@ -47,9 +47,7 @@ if course is None:
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
 # %%
-import base64
 import importlib
-import io
 import re
 import timeit
 import tracemalloc
@@ -60,11 +58,10 @@ import matplotlib.cbook
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-from IPython.display import display
 from matplotlib.colors import PowerNorm
 from PIL import Image
 
-from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, sliders, training
 from course_utils.models import transformer
 from course_utils.profiles import choose
 from course_utils.reference import activations, attention, normalization
@@ -273,24 +270,14 @@ look(70, 56, [1, 8, 64],
      alt_zh="下巴被框出。不除：只有下巴处一个亮点；除以 8：眉毛、鼻子、嘴、肩膀和帽子也亮起来；除以 64：几乎处处一样。")
 
 
-def picture(divisor):
-    """Where the chin looks at this divisor, as HTML: a plain picture, so that no runner waits for it."""
-    weights, stream = activations.softmax(keys @ keys[93 * 70 + 56] / divisor).reshape(93, 93), io.BytesIO()
-    plt.imsave(stream, weights**0.4, cmap="magma", format="png")
-    return f'<img width=280 alt="weights" src="data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}">'
-
-
-class SliderBox(widgets.VBox):
-    """What a page without a kernel shows in the slider's place."""
-
-    def __repr__(self):
-        return "[滑块，需要运行中的内核 · a slider: it needs a running kernel]"
+def chin(divisor):
+    """Where the chin looks at this divisor."""
+    weights = activations.softmax(keys @ keys[93 * 70 + 56] / divisor).reshape(93, 93)
+    return plots.grid([weights**0.4], columns=1, size=3.2, cmap="magma")
 
 
 slider = widgets.FloatLogSlider(value=8, base=2, min=-1, max=7, step=0.25, description="divisor")
-shown = widgets.HTML(picture(slider.value))
-slider.observe(lambda change: shown.set_trait("value", picture(change["new"])), "value")
-display(SliderBox([slider, shown]))
+sliders.picture(chin, alt="where the chin looks at this divisor", alt_zh="除以这个数时，下巴看向哪里", divisor=slider)
 # %% [markdown] lang="en"
 # ## Masks: what must not be seen
 #

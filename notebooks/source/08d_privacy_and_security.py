@@ -218,16 +218,16 @@ def attack(name, values, bands):
 
 attack("overfitted", scores["overfitted"], choose(
     smoke=[(0.632, 0.803), (0.333, 0.515), (0, 0.033), (0.943, 1)],
-    laptop=[(0.628, 0.707), (0.285, 0.385), (0, 0.037), (0.985, 1)], full=[(0, 1)] * 4))
+    laptop=[(0.628, 0.707), (0.285, 0.385), (0, 0.037), (0.985, 1)], full=[None] * 4))
 calibrated = scores["overfitted"] - scores["reference"]
 attack("overfitted_calibrated", calibrated, choose(
     smoke=[(0.643, 0.757), (0.16, 0.473), (0.048, 0.13), (0.919, 1)],
-    laptop=[(0.658, 0.689), (0.25, 0.308), (0.052, 0.119), (0.866, 1)], full=[(0, 1)] * 4))
+    laptop=[(0.658, 0.689), (0.25, 0.308), (0.052, 0.119), (0.866, 1)], full=[None] * 4))
 found = calibrated[members] > np.quantile(calibrated[others], 0.99)
 print(f"  wrongly labelled among those found · 找出的成员里标签错误的占: {np.mean(wrong[members][found]):.2f}")
 attack("regularised", scores["regularised"], choose(
     smoke=[(0.567, 0.669), (0.133, 0.247), (0, 0.054), (0.606, 1)],
-    laptop=[(0.541, 0.575), (0.068, 0.128), (0, 0.023), (0.617, 0.875)], full=[(0, 1)] * 4))
+    laptop=[(0.541, 0.575), (0.068, 0.128), (0, 0.023), (0.617, 0.875)], full=[None] * 4))
 
 # %% [markdown] lang="en"
 # On average the leak looks modest, and with few false accusations the plain loss finds nobody. Among the wrongly labelled it is nearly complete,
@@ -412,7 +412,7 @@ print(f"ε = {promised:.2f}: advantage at most · 优势至多 {(np.exp(promised
 results.record("private.test_accuracy", training.accuracy(model, x_test, y_test), band=choose(smoke=(0.276, 0.776), laptop=(0.81, 0.84), full=(0.2, 1)))
 attack("private", -losses_of(model, x_train[: 2 * half], told), choose(
     smoke=[(0.517, 0.613), (0.046, 0.178), (0, 0.054), (0.452, 0.714)],
-    laptop=[(0.512, 0.54), (0.031, 0.081), (0, 0.029), (0.38, 0.681)], full=[(0, 1), (0, 0.77), (0, 1), (0, 1)]))
+    laptop=[(0.512, 0.54), (0.031, 0.081), (0, 0.029), (0.38, 0.681)], full=[None, (0, 0.77), None, None]))
 
 # %% [markdown] lang="en"
 # The attack stays far below what the promise allows, and the wrong labels, which the overfitted network gave away almost completely, are nearly
@@ -659,7 +659,7 @@ attacks = {
 }
 found = {name: [training.accuracy(model, change(size), right) for size in sizes] for name, (model, change) in attacks.items()}
 bands = choose(smoke=[(0.818, 0.918), (0.074, 0.224), (0.482, 0.526)],
-    laptop=[(0.882, 0.912), (0.053, 0.082), (0.727, 0.868)], full=[(0, 1)] * 3)
+    laptop=[(0.882, 0.912), (0.053, 0.082), (0.727, 0.868)], full=[None] * 3)
 for (name, curve), band in zip(found.items(), bands, strict=True):
     results.record(f"{name.lower().replace(', ', '_').replace(' ', '_')}.accuracy_at_0_1", curve[2], band=band)
 figure, axes = plt.subplots(1, 4, figsize=(10.4, 3), width_ratios=[2.2, 1, 1, 1])
@@ -700,9 +700,9 @@ for share in poisoned_shares:
     sevens.append(training.accuracy(poisoned, x_test[y_test == 7], y_test[y_test == 7]))
     rest.append(training.accuracy(poisoned, x_test[y_test != 7], y_test[y_test != 7]))
 half_poisoned = poisoned_shares.index(0.5)
-for name, values, band in [("overall", overall, choose(smoke=(0.682, 0.967), laptop=(0.726, 1), full=(0, 1))),
-                           ("sevens", sevens, choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1))),
-                           ("other_digits", rest, choose(smoke=(0.842, 0.89), laptop=(0.905, 0.933), full=(0, 1)))]:
+for name, values, band in [("overall", overall, choose(smoke=(0.682, 0.967), laptop=(0.726, 1), full=None)),
+                           ("sevens", sevens, None),
+                           ("other_digits", rest, choose(smoke=(0.842, 0.89), laptop=(0.905, 0.933), full=None))]:
     results.record(f"half_poisoned.accuracy_{name}", values[half_poisoned], band=band)
 figure, axis = plt.subplots(figsize=(6, 3.2))
 for (name, values), line, marker in zip({"all digits": overall, "sevens": sevens, "other digits": rest}.items(), plots.LINES, plots.MARKERS, strict=False):
@@ -747,12 +747,12 @@ student_bands = {  # test accuracy, then the attack's four numbers
     "distilled_on_members": choose(
         smoke=[(0.774, 0.839), (0.586, 0.746), (0.232, 0.364), (0, 0.033), (0.906, 1)],
         laptop=[(0.811, 0.902), (0.611, 0.676), (0.256, 0.285), (0, 0.022), (0.978, 1)],
-        full=[(0.5, 1)] + [(0, 1)] * 4,
+        full=[(0.5, 1)] + [None] * 4,
     ),
     "distilled_on_public": choose(
         smoke=[(0.752, 0.853), (0.526, 0.637), (0.09, 0.184), (0, 0.027), (0.725, 0.964)],
         laptop=[(0.843, 0.888), (0.529, 0.573), (0.02, 0.145), (0, 0.021), (0.796, 0.877)],
-        full=[(0.5, 1)] + [(0, 1)] * 4,
+        full=[(0.5, 1)] + [None] * 4,
     ),
 }
 for name, rows in [("distilled_on_members", members), ("distilled_on_public", public)]:
@@ -776,7 +776,7 @@ votes = (asked.reshape(-1, 784) @ weights).argmax(axis=2)  # (teachers, queries)
 counts = (votes[:, :, None] == np.arange(10)).sum(axis=0)  # (queries, 10)
 answers = (counts + noise * np.random.default_rng(SEED).standard_normal(counts.shape)).argmax(axis=1)
 print(f"ε = {privacy.gaussian_epsilon(noise / np.sqrt(2) / np.sqrt(queries)):.2f} at δ = 1e-5 for {queries} questions · 次提问")
-results.record("pate.answers_right", np.mean(answers == y_train[public][:queries]), band=choose(smoke=(0.633, 0.8), laptop=(0.45, 0.725), full=(0, 1)))
+results.record("pate.answers_right", np.mean(answers == y_train[public][:queries]), band=choose(smoke=(0.633, 0.8), laptop=(0.45, 0.725), full=None))
 
 # %% tags=["nbval-ignore-output"]
 keras.utils.set_random_seed(SEED)
@@ -785,7 +785,7 @@ training.fit(pupil, asked, answers, name="pupil", epochs=choose(smoke=20, laptop
 results.record("pate.test_accuracy", training.accuracy(pupil, x_test, y_test), band=choose(smoke=(0.394, 0.739), laptop=(0.384, 0.756), full=(0.3, 1)))
 attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(
     smoke=[(0.507, 0.555), (0.043, 0.1), (0, 0.067), (0.405, 0.661)],
-    laptop=[(0.469, 0.539), (0, 0.073), (0, 0.021), (0.455, 0.541)], full=[(0, 1)] * 4))
+    laptop=[(0.469, 0.539), (0, 0.073), (0, 0.021), (0.455, 0.541)], full=[None] * 4))
 
 # %% [markdown] lang="en"
 # **Diagnosis.** The student on the members' images inherits what the teacher memorised: the wrong labels show through the soft answers. The student on public
