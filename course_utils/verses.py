@@ -6,8 +6,10 @@ tokens = script.encode(parts["train"])             # int32 (poems, 33)
 """
 
 import collections
+import contextlib
 import functools
 import hashlib
+import os
 
 import numpy as np
 
@@ -106,6 +108,18 @@ RHYME_GROUPS = tuple(_GROUPS)
 _GROUP_OF = {final: group for group, finals in _GROUPS.items() for final in finals.split()}
 
 
+@contextlib.contextmanager
+def _without_phrases():
+    """If pypinyin is not loaded yet, leave out its dictionary of phrases: single characters need none of its 45 MB."""
+    asked = os.environ.get("PYPINYIN_NO_PHRASES")
+    os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")
+    try:
+        yield
+    finally:
+        if asked is None:
+            del os.environ["PYPINYIN_NO_PHRASES"]
+
+
 @functools.cache
 def rhyme_group(character):
     """The modern rhyme group of a Chinese character, one of `RHYME_GROUPS`; None if it has no reading.
@@ -113,7 +127,8 @@ def rhyme_group(character):
     The commonest reading counts, by pypinyin. Tang poets rhymed by the sounds of their own time, which a modern reading
     often misses and sometimes suggests wrongly; tones, which the rules of regulated verse need, are not looked at.
     """
-    from pypinyin import Style, pinyin
+    with _without_phrases():
+        from pypinyin import Style, pinyin
 
     if len(character) != 1:
         raise ValueError(f"rhyme_group: 需要一个字 · expected one character, found {character!r}")
