@@ -302,6 +302,19 @@ def test_every_reading_belongs_to_a_group(parts):
     assert without == []
 
 
+def test_tones():
+    assert [verses.level(character) for character in "春人水月"] == [True, True, False, False]
+    assert verses.level("a") is None
+    with pytest.raises(ValueError, match="expected one character"):
+        verses.level("春风")
+    climbing = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 日 河 穷 上: oblique, level, level, oblique
+    assert verses.tones_answer(climbing)
+    assert not verses.tones_answer((climbing[0], climbing[3], climbing[2], climbing[1]))  # 1 and 2 alike
+    assert not verses.tones_answer((climbing[0], climbing[1], climbing[0], climbing[1]))  # 2 and 3 opposite
+    assert not verses.tones_answer((climbing[0], climbing[1], climbing[2], climbing[1]))  # 3 and 4 alike
+    assert not verses.tones_answer(climbing[:3]) and not verses.tones_answer((*climbing[:3], "更"))
+
+
 def test_rhymes():
     assert verses.rhymes(("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"))
     assert not verses.rhymes(("疑是地上霜", "床前明月光", "低头思故乡", "举头望明月"))
