@@ -53,7 +53,9 @@ class NGram:
         longer = None  # the different n-grams of the order above
         for n in range(self.order, 0, -1):
             keys %= self.vocabulary**n
-            grams, counts = np.unique(keys, return_counts=True)
+            keys.sort()  # in place: np.unique would copy, and long texts make long arrays
+            begins = np.flatnonzero(np.diff(keys, prepend=-1))
+            grams, counts = keys[begins], np.diff(np.append(begins, len(keys)))
             if longer is not None:
                 # In how many contexts? Every longer gram is one; start has nothing before it, there occurrences count.
                 contexts = np.unique(longer % self.vocabulary**n, return_counts=True)[1]
@@ -95,7 +97,8 @@ class NGram:
         padded = np.pad(sequences.astype("int64"), ((0, 0), (self.order - 1, 0)), constant_values=START)
         keys = np.zeros((len(sequences), sequences.shape[1] - 1), "int64")
         for place in range(self.order):
-            keys = keys * self.vocabulary + padded[:, place + 1 : place + 1 + keys.shape[1]]
+            keys *= self.vocabulary
+            keys += padded[:, place + 1 : place + 1 + keys.shape[1]]
         return keys.ravel()
 
     def _probability(self, keys):
@@ -218,7 +221,7 @@ class BytePairs:
     def encode(self, text):
         """Numbers of the pieces of `text`: int32 (time,). ValueError for a character that was not learned."""
         numbers = []
-        for word in _WORDS.findall(text):
+        for word in map(re.Match.group, _WORDS.finditer(text)):
             if word not in self._known:
                 self._known[word] = self._cut(word)
             numbers += self._known[word]
