@@ -3,7 +3,7 @@
 #
 # A model that has learned one thing, to guess the next sign, can write. Here the same few lines of code learn Tang poems,
 # character by character, and Jane Austen, piece by piece. Then comes the part that is usually left out: measuring what has been
-# written. Does a poem have its form? Does it rhyme? Has the line been there before?
+# written. Does a poem have its form, its tones, its rhyme? Has the line been there before?
 #
 # **At the end you can**
 #
@@ -13,14 +13,14 @@
 # - write with a cache of keys and values, prove that the text stays the same, and measure the time it saves;
 # - let the network write a poem on a word of yours.
 #
-# **To know before:** chapter 7 (attention, masks). No Chinese is needed: lines, rhymes and copies are counted for you.
+# **To know before:** chapter 7 (attention, masks). No Chinese is needed: lines, tones, rhymes and copies are counted for you.
 # Time and memory, measured, stand below the imports.
 
 # %% [markdown] lang="zh" of=""
 # # 7b 生成
 #
 # 一个模型只学会一件事：猜下一个符号。这样它就能写作了。这一章用同样的几行代码，逐字学唐诗，也逐块学简·奥斯汀的小说。
-# 接下来是通常被略过的部分：测量写出来的东西。格式对不对？押不押韵？这一句是不是早就有人写过？
+# 接下来是通常被略过的部分：测量写出来的东西。格式对不对？平仄合不合？押不押韵？这一句是不是早就有人写过？
 #
 # **学完这一章，你能够**
 #
@@ -58,6 +58,10 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from course_utils import datasets, decoding, devices, exercises, language_models, plots, profiles, proofs, results, training, verses
 from course_utils.models import transformer
@@ -136,26 +140,31 @@ plots.show(
 # 第三种规则还把仍与训练集共有诗句的测试诗剔除：诗人会互相引用，集子里也有同一首诗的异文。**先猜**第一种规则会泄露多少。
 
 # %%
-poems = datasets.poems().poems
-halves = [lines for poem in poems for lines in verses.quatrains(poem.lines)]
-order = np.random.default_rng(0).permutation(len(halves))
-held_out = [halves[place] for place in order[: len(halves) // 20]]
-by_poem = [lines for poem in poems if verses.part_of(poem) == "test" for lines in verses.quatrains(poem.lines)]
-rules = {
-    "quatrains at random · 四句诗随机分": ([halves[place] for place in order[len(halves) // 20 :]], held_out),
-    "by poem · 按诗分": (parts["train"], by_poem),
-    "by poem, no shared line · 按诗分，且无共句": (parts["train"], parts["test"]),
-}
-for rule, (training_part, test_part) in rules.items():
-    seen = {line for lines in training_part for line in lines}
-    shared = np.mean([any(line in seen for line in lines) for lines in test_part])
-    print(f"{len(test_part):5} test quatrains, {shared:5.1%} share a line with training · 与训练集共句   {rule}")
+def measured_leaks():
+    """The share of test quatrains with a line that the training set has, for three rules of splitting."""
+    poems = datasets.poems().poems
+    halves = [lines for poem in poems for lines in verses.quatrains(poem.lines)]
+    order, count = np.random.default_rng(0).permutation(len(halves)), len(halves) // 20
+    by_poem = [lines for poem in poems if verses.part_of(poem) == "test" for lines in verses.quatrains(poem.lines)]
+    rules = {
+        "quatrains at random · 四句诗随机分": ([halves[place] for place in order[count:]], [halves[place] for place in order[:count]]),
+        "by poem · 按诗分": (parts["train"], by_poem),
+        "by poem, no shared line · 按诗分，且无共句": (parts["train"], parts["test"]),
+    }
+    for rule, (training_part, test_part) in rules.items():
+        seen = {line for lines in training_part for line in lines}
+        shared = np.mean([any(line in seen for line in lines) for lines in test_part])
+        print(f"{len(test_part):5} test quatrains, {shared:5.1%} share a line with training · 与训练集共句   {rule}")
+
+
+measured_leaks()
 print({name: len(part) for name, part in parts.items()})
 
 # %%
 script = verses.Script(parts["train"], size=2500)  # the most frequent characters of the training set
 readable = {name: [lines for lines in part if script.writes(lines)] for name, part in parts.items()}
 tokens = {name: script.encode(part) for name, part in readable.items()}
+readable, known_lines = readable["test"], {line for lines in parts.pop("train") for line in lines}  # memory is short: let go of the rest
 print("without rare characters · 不含生僻字:", {name: array.shape for name, array in tokens.items()})
 
 
@@ -331,6 +340,7 @@ print(f"{poet.count_params():,} parameters · 参数, {len(chosen):,} quatrains 
 history = training.fit(
     poet, tokens["train"][chosen, :-1], tokens["train"][chosen, 1:], name="poet", epochs=epochs, batch_size=batch_size)
 results.record("poems.seconds", sum(history["seconds"]), unit="s", digits=1)
+keras.utils.clear_session()  # lets go of the graph that trained it
 
 scored = {"counting": poem_ngram.log_probabilities(tokens["test"]), "Transformer": language_models.log_probabilities(poet, tokens["test"])}
 for name, log_probability in scored.items():
@@ -467,31 +477,30 @@ for rule in ({"temperature": 0}, {"temperature": 1}, {"top_k": 20}, {"top_p": 0.
     print(f"{rule}: same {sum(map(len, written[0]))} tokens with and without cache · 有无缓存，词元相同:", written[0] == written[1])
 
 # %% tags=["nbval-ignore-output"]
-milliseconds = {}
-for name, stepper in steppers.items():
-    state, token, elapsed = stepper.start(4), np.ones(4, "int32"), []
-    for _ in range(longest):
+def step_time(stepper, state):
+    """Milliseconds of one step from this state: the median of five."""
+    elapsed = []
+    for _ in range(6):
         begin = time.perf_counter()
-        logits, state = stepper.step(token, state)
-        token = np.asarray(logits).argmax(axis=-1).astype("int32")
+        np.asarray(stepper.step(np.ones(3, "int32"), state)[0])
         elapsed.append(1000 * (time.perf_counter() - begin))
-    milliseconds[name] = np.array(elapsed)
-for part in (longest // 4, longest):
-    ratio = milliseconds["without"][:part].sum() / milliseconds["with cache"][:part].sum()
-    print(f"{part} tokens: {ratio:.1f} times faster · 倍")
-results.record("kv_cache.times_faster", ratio, digits=1)
+    return np.median(elapsed[1:])  # the first step of a new length also prepares for it
 
+
+lengths = np.linspace(1, longest, 9).astype(int)
+milliseconds = {
+    "without": [step_time(steppers["without"], np.ones((3, place - 1), "int32")) for place in lengths],
+    "with cache": [step_time(steppers["with cache"], {**state, "position": tf.constant(place - 1)})
+                   for state in [steppers["with cache"].start(3)] for place in lengths],
+}
+results.record("kv_cache.times_faster", milliseconds["without"][-1] / milliseconds["with cache"][-1], digits=1)
 figure, axis = plt.subplots(figsize=(7, 3.2))
-for (name, elapsed), color, marker in zip(milliseconds.items(), plots.COLORS, plots.MARKERS, strict=False):
-    middle = [np.median(elapsed[max(0, place - 4) : place + 5]) for place in range(longest)]
-    axis.plot(range(1, longest + 1), middle, color=color, marker=marker, markevery=longest // 8, label=name)
-axis.set(xlabel="tokens written so far", ylabel="time of a step (ms)", ylim=(0, None), title="Time of one step, four texts at once")
+for (name, times), color, marker in zip(milliseconds.items(), plots.COLORS, plots.MARKERS, strict=False):
+    axis.plot(lengths, times, color=color, marker=marker, label=name)
+axis.set(xlabel="tokens written so far", ylabel="time of a step (ms)", ylim=(0, None), title="Time of one step, three texts at once")
 axis.legend()
-plots.show(
-    figure,
-    alt="Time of a step against the number of tokens written: without a cache it grows with the length, with a cache it stays nearly level.",
-    alt_zh="每一步的时间随已写词元数的变化：不用缓存，随长度增长；用缓存，几乎持平。",
-)
+plots.show(figure, alt="Time of a step by tokens written: without a cache it grows with the length, with a cache it stays nearly level.",
+           alt_zh="每一步的时间随已写词元数的变化：不用缓存，随长度增长；用缓存，几乎持平。")
 
 # %% [markdown] lang="en"
 # ## The network writes
@@ -507,7 +516,9 @@ plots.show(
 # 图中按中文古书的样子竖排，从右到左；红圈标出该押韵的两个字。
 
 # %% tags=["nbval-ignore-output"]
-wanted = choose(smoke=20, laptop=300, full=1000)
+del model, steppers  # their graphs would stay in memory
+keras.utils.clear_session()
+wanted = choose(smoke=20, laptop=200, full=1000)
 prompts = tokens["test"][:wanted, :2]  # start and the first character
 rules = {
     "greedy": {"temperature": 0}, "T = 0.7": {"temperature": 0.7}, "T = 1": {"temperature": 1}, "T = 1.5": {"temperature": 1.5},
@@ -555,24 +566,27 @@ plots.show(
 # %% [markdown] lang="en"
 # ## Judging what was written
 #
-# Four counts, each beside something to compare with:
+# Five counts, each beside something to compare with:
 #
 # - **form**: four lines, all of five or all of seven characters;
-# - **rhyme**: lines two and four end on two different characters of one of the thirteen *modern* rhyme groups (by `pypinyin`). Honesty: Tang poets rhymed
-#   by the sounds of their own time. The modern reading misses some of their rhymes and finds some that were none, and a character with several readings
-#   gets its commonest. So the share among *real* poems is below one; it is the mark to reach. Chance is measured by shuffled lines;
+# - **tones**: Tang verse sets level tones against oblique ones (平仄). Looked at here: the second character of every line. Lines one and two stand
+#   opposite, two and three agree, three and four stand opposite. By chance one poem in eight does so;
+# - **rhyme**: lines two and four end on two different characters of one of the thirteen *modern* rhyme groups (by `pypinyin`). Honesty: Tang poets wrote
+#   by the sounds of their own time. The modern reading misses some of their tones and rhymes and finds some that were none, and a character with
+#   several readings gets its commonest. So the shares among *real* poems are below one; they are the mark to reach. Chance is measured by shuffled lines;
 # - **different pairs** (distinct-2): how many of all neighbouring pairs of signs are different ones;
 # - **copied**: the share of lines that stand, character for character, in the training set. Held-out poems have none: the split saw to that.
 
 # %% [markdown] lang="zh" of=""
 # ## 评判写出来的东西
 #
-# 数四样东西，每样都有比较的对象：
+# 数五样东西，每样都有比较的对象：
 #
 # - **格式**：四句，每句都是五字，或者都是七字；
-# - **押韵**：第二、四句的末字不同，而且同属*现代* “十三辙” 中的一辙（读音取自 `pypinyin`）。必须说明：唐人押的是当时的音。
-#   用今音来判断，有的韵会漏掉，有的本不押韵却会算上，多音字又只取最常见的读音。所以*真正的*唐诗也达不到全部押韵，它们的比例才是要达到的标杆；
-#   碰巧押韵的比例，则用打乱的诗句来测；
+# - **平仄**：只看每句的第二个字。一、二句相对，二、三句相粘，三、四句相对。瞎碰的话，八首里大约有一首；
+# - **押韵**：第二、四句的末字不同，而且同属*现代* “十三辙” 中的一辙（读音取自 `pypinyin`）。必须说明：唐人用的是当时的音。
+#   用今音来判断，入声已经消失，有的韵会漏掉，有的本不押韵却会算上，多音字又只取最常见的读音。所以*真正的*唐诗也不会全合平仄、全押韵，
+#   它们的比例才是要达到的标杆；碰巧的比例，则用打乱的诗句来测；
 # - **不同的字对**（distinct-2）：所有相邻两字的组合里，有多少是互不相同的；
 # - **抄袭**：有多少句与训练集里的某一句一字不差。留出集没有这样的句子，划分时已经保证。
 
@@ -585,32 +599,33 @@ shuffled = [line for lines in parts["test"] for line in lines]
 np.random.default_rng(0).shuffle(shuffled)
 shuffled = [tuple(shuffled[place : place + 4]) for place in range(0, len(shuffled), 4)]
 for name, some in [("real held-out poems · 真诗", parts["test"]), ("shuffled lines · 打乱的诗句", shuffled)]:
-    print(f"{name:26} form · 格式 {np.mean([*map(verses.has_form, some)]):.1%}   rhyme · 押韵 {np.mean([*map(verses.rhymes, some)]):.1%}")
+    form, tones, rhyme = (np.mean([*map(rule, some)]) for rule in (verses.has_form, verses.tones_answer, verses.rhymes))
+    print(f"{name:26} form · 格式 {form:.1%}   tones · 平仄 {tones:.1%}   rhyme · 押韵 {rhyme:.1%}")
 
 # %% tags=["nbval-ignore-output"]
-known_lines = {line for lines in parts["train"] for line in lines}
-
-
 def judged(some):
-    """Four shares: right form, rhyme, different pairs of signs, copied lines."""
-    form, rhyme = (np.mean([*map(rule, some)]) for rule in (verses.has_form, verses.rhymes))
+    """Five shares: right form, tones that answer, rhyme, different pairs of signs, copied lines."""
+    form, tones, rhyme = (np.mean([*map(rule, some)]) for rule in (verses.has_form, verses.tones_answer, verses.rhymes))
     texts = ["\n".join(poem) + "\n" for poem in some]
-    return form, rhyme, language_models.distinct(texts, 2), verses.copied(some, known_lines)
+    return form, tones, rhyme, language_models.distinct(texts, 2), verses.copied(some, known_lines)
 
 
-print(f"{'':14} form · 格式  rhyme · 押韵  distinct-2  copied · 抄袭")
-marks = {name: judged(some) for name, some in {**written, "real": readable["test"][:wanted]}.items()}
+print(f"{'':14} form · 格式  tones · 平仄  rhyme · 押韵  distinct-2  copied · 抄袭")
+marks = {name: judged(some) for name, some in {**written, "real": readable[:wanted]}.items()}
 for name, shares in marks.items():
-    print(f"{name:14} {shares[0]:11.1%} {shares[1]:13.1%} {shares[2]:11.1%} {shares[3]:15.1%}")
-form, rhyme, _, copied = marks["top-p 0.8"]
+    print(f"{name:14}" + "".join(f"{share:{width}.1%}" for share, width in zip(shares, (12, 14, 14, 12, 16), strict=True)))
+form, tones, rhyme, _, copied = marks["top-p 0.8"]
 results.record("poems.form_top_p", form, band=choose(smoke=(0, 1), laptop=(0.8, 1), full=(0.95, 1)))
+results.record("poems.tones_top_p", tones, band=choose(smoke=(0, 1), laptop=(0, 1), full=(0, 1)))
 results.record("poems.rhyme_top_p", rhyme, band=choose(smoke=(0, 0.8), laptop=(0.1, 0.9), full=(0.5, 1)))
 results.record("poems.form_ngram", marks["4-gram, T = 1"][0], band=choose(smoke=(0, 0.3), laptop=(0, 0.2), full=(0, 0.2)))
 results.record("poems.copied_top_p", copied, band=choose(smoke=(0, 0.3), laptop=(0, 0.2), full=(0, 0.3)))
 
 # %% [markdown] lang="en"
-# The network has never been told that lines have five characters or that the second and the fourth rhyme. Form is learned first, rhyme later and with more
-# training; a counting model can get neither, because line ends and rhymes lie further apart than it looks.
+# The network was told nothing about lines, tones or rhymes; it saw numbers that stand for characters. **Form** comes almost by itself. **Tones**: compare top-p with
+# the real poems, and with chance. No number says whether a character is level or oblique; that can only be learned from the places where poets put it.
+# **Rhyme** has not been learned in so short a training: hardly more poems rhyme than of shuffled lines (but for greedy, which writes the same few lines again and
+# again: look at its pairs). Counting gets none of the three: line ends, tones and rhymes lie further apart than it looks.
 #
 # ## A poem on your word
 #
@@ -618,8 +633,9 @@ results.record("poems.copied_top_p", copied, band=choose(smoke=(0, 0.3), laptop=
 # four characters of your own. 深度学习 is *deep learning*.
 
 # %% [markdown] lang="zh" of=""
-# 没有人告诉过网络一句有五个字，也没有人告诉它第二、四句要押韵。格式先学会，押韵更晚，也要更多训练；只会数数的模型两样都学不到，
-# 因为句尾与句尾之间、韵脚与韵脚之间，比它看得到的要远。
+# 没有人告诉过网络什么是句、什么是平仄、什么是韵，它看到的只是一个个字的编号。**格式**几乎不教就会。**平仄**：把 top-p 那一行与真诗、与打乱的诗句比一比。
+# 编号里没有写着哪个字平、哪个字仄，只能从诗人把字放在哪里学来。**押韵**在这么短的训练里没有学会：比打乱的诗句多押不了几首（贪心除外，它翻来覆去就写那几句，
+# 看看它的字对就知道）。只会数数的模型三样都学不到：句尾、平仄、韵脚，隔得都比它看得到的远。
 #
 # ## 用你的词写一首诗
 #
@@ -653,6 +669,106 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
+# ## Clinic: "a higher temperature is more creative", "a lower perplexity is a better poem"
+#
+# One network, six temperatures. Left: what the held-out poems cost if the model spoke at that temperature. Right: what the poems are like that it then writes.
+# If both sayings were right, one temperature would win on both sides.
+
+# %% [markdown] lang="zh" of=""
+# ## 门诊：“温度越高越有创意”“困惑度越低诗越好”
+#
+# 同一个网络，六种温度。左图：如果模型以这个温度说话，留出的诗要花多少比特。右图：它这样写出来的诗是什么样子。两种说法要是都对，就该有一个温度在两边都赢。
+
+# %% tags=["nbval-ignore-output"]
+temperatures = (0.4, 0.7, 0.85, 1, 1.2, 1.5)
+few = tokens["test"][:wanted]
+by_temperature, held_out_bits = {}, []
+for temperature in temperatures:
+    by_temperature[temperature] = judged(written.get(f"T = {temperature:g}") or write(writer, prompts, temperature=temperature))
+    found = language_models.log_probabilities(poet, few, temperature)
+    held_out_bits.append(language_models.bits(found) / (few[:, 1:] > 0).sum())
+    form, tones, rhyme, pairs, copies = by_temperature[temperature]
+    print(f"T = {temperature:<5} {held_out_bits[-1]:.3f} bits  form {form:6.1%}  tones {tones:6.1%}  rhyme {rhyme:6.1%}  "
+          f"distinct-2 {pairs:6.1%}  copied {copies:6.1%}")
+results.record("temperature.cheapest", temperatures[int(np.argmin(held_out_bits))], band=choose(smoke=(0.4, 1.5), laptop=(0.85, 1.2), full=(0.85, 1.2)))
+results.record("temperature.form_lost_from_07_to_15", by_temperature[0.7][0] - by_temperature[1.5][0],
+               band=choose(smoke=(-0.3, 0.3), laptop=(0, 0.8), full=(0.1, 0.9)))
+figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.2))
+axes[0].plot(temperatures, held_out_bits, marker="o")
+axes[0].set(xlabel="temperature", ylabel="bits per character", title="Held-out poems at this temperature")
+for which, (name, marker, line) in enumerate(zip(["form", "tones", "rhyme", "different pairs", "copied lines"], plots.MARKERS, plots.LINES, strict=False)):
+    shares = [by_temperature[temperature][which] for temperature in temperatures]
+    axes[1].plot(temperatures, shares, marker=marker, linestyle=line, color=plots.COLORS[which], label=name)
+    axes[1].axhline(marks["real"][which], color=plots.COLORS[which], linewidth=0.8, alpha=0.6)
+axes[1].set(xlabel="temperature", ylabel="share", ylim=(-0.03, 1.03), title="What it writes (thin lines: real poems)")
+axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plots.show(
+    figure, alt="Left: bits per character of held-out poems by temperature, lowest near one. Right: form and tones fall, different pairs rise, copied lines stay near zero.",
+    alt_zh="左：留出的诗每字符比特数随温度的变化，在 1 附近最低。右：各项比例；格式和平仄下降，不同的字对上升，抄袭的句子始终接近零。")
+
+# %% [markdown] lang="en"
+# **Diagnosis.** Temperature buys variety and pays with form and tones. That is all it does: nothing new has been learned at a higher temperature, only unlikely signs
+# are drawn more often. And the temperature with the lowest perplexity is not the one with the best-formed poems: perplexity asks how well *all* poems of the world are
+# foreseen, a reader asks whether *this* one is good. Report both.
+#
+# ## Clinic: "the model understands the poem"
+#
+# A word that should be followed by a test. Offer the network each held-out poem twice, as it was written and with something exchanged, and see which version it finds more
+# probable. Guessing gives one half. A reader who understands notices all of them.
+#
+# Then a look inside, with a **probe**: can a linear model read from the vector that the network keeps of a character how the character *sounds*, its tone and its rhyme group? It is
+# tried on characters that the probe has not seen (five-fold cross-validation), against always naming the commonest answer.
+
+# %% [markdown] lang="zh" of=""
+# **诊断。** 温度换来的是变化，代价是格式和平仄。它能做的仅此而已：温度升高，并没有学到任何新东西，只是更常抽到不大可能的符号。困惑度最低的温度，也不是诗最合格的温度：
+# 困惑度问的是能不能预见*所有的*诗，读者问的是*这一首*好不好。两样都要报告。
+#
+# ## 门诊：“模型理解了这首诗”
+#
+# 说 “理解”，就该拿出测验。把每首留出的诗给网络看两遍，一遍是原样，一遍调换了些东西，看它觉得哪一个更可能。瞎猜能对一半；真正读懂的人，每一种都看得出来。
+#
+# 再用**探针**（probe）看看网络内部：从网络为每个字保存的向量里，线性模型能不能读出这个字*怎么念*，是平是仄，属于哪一辙？探针没见过的字才拿来考（五折交叉验证），
+# 对手是永远只答最常见的那一类。
+
+# %% tags=["nbval-ignore-output"]
+asked = readable[: choose(smoke=50, laptop=500, full=1700)]
+versions = {
+    "lines 2 and 4 exchanged": lambda a, b, c, d: (a, d, c, b), "lines 1 and 2 exchanged": lambda a, b, c, d: (b, a, c, d),
+    "couplets exchanged": lambda a, b, c, d: (c, d, a, b), "second couplet of another poem": None,
+    "each line backwards": lambda *lines: tuple(line[::-1] for line in lines),
+}
+scorers = {"4-gram": poem_ngram.log_probabilities, "Transformer": lambda rows: language_models.log_probabilities(poet, rows)}
+original = {name: score(script.encode(asked)).sum(axis=1) for name, score in scorers.items()}
+neighbours = {len(lines[0]): lines for lines in asked}  # a poem of the same form
+for change, exchange in versions.items():
+    if exchange is None:
+        changed = []
+        for lines in asked:
+            changed.append(lines[:2] + neighbours[len(lines[0])][2:])
+            neighbours[len(lines[0])] = lines
+    else:
+        changed = [exchange(*lines) for lines in asked]
+    noticed = {name: np.mean(original[name] > score(script.encode(changed)).sum(axis=1)) for name, score in scorers.items()}
+    print(f"{change:32}" + "".join(f"{name} {share:6.1%}   " for name, share in noticed.items()))
+    results.record(f"noticed.{change.replace(' ', '_')}", noticed["Transformer"], band=choose(smoke=(0.1, 1), laptop=(0.4, 1), full=(0.5, 1)))
+
+# %% tags=["nbval-ignore-output"]
+characters = script.characters[4:]
+vectors = np.asarray(writer.embedding.tokens.embeddings)[4:]  # (2496, size): what the network has stored about each character
+for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items():
+    labels = np.array([str(reading(character)) for character in characters])
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    right = cross_val_score(probe, vectors, labels, cv=5).mean()
+    commonest = max(collections.Counter(labels).values()) / len(labels)
+    print(f"{name:6} of a character, read from its vector · 从向量读出: {right:.1%}   always the commonest · 总答最常见的: {commonest:.1%}")
+    results.record(f"probe.{name}_above_commonest", right - commonest, band=choose(smoke=None, laptop=None, full=None), digits=3)
+
+# %% [markdown] lang="en"
+# **Diagnosis.** The network has an ear. Exchange lines 1 and 2, or 2 and 4, and the tones no longer answer each other: it notices nearly always. Exchanged couplets keep the pattern
+# of the tones (try it with level, oblique, oblique, level), and a foreign couplet keeps it half of the time: there it notices far less. What the lines *say* it hardly knows. The probe
+# agrees: a good part of the tone stands in the vectors, though nothing in the input says how a character sounds. The list says what has been learned;
+# "understands" says more than anybody has measured.
+#
 # ## The same code, Jane Austen
 #
 # Which signs for English? *Characters*: a tiny vocabulary, but five times as many steps. *Words*: short, but every new name is unknown. Between them lie
@@ -663,6 +779,10 @@ plots.show(
 # The split is by **novel**: *Persuasion* is held out, with all its names.
 
 # %% [markdown] lang="zh" of=""
+# **诊断。** 这个网络有一副好耳朵。把一、二句或二、四句对调，平仄就不再相对相粘，它几乎每次都听得出来。两联对调，平仄的格局不变（拿 “平仄仄平” 试一试）；换上别人的一联，
+# 也有一半的机会合得上：这两种它就迟钝多了。诗句*说的是什么*，它几乎不知道。探针的结果也一致：输入里没有一处写着字怎么念，向量里却读得出相当一部分平仄。
+# 这张表说的是它学会了什么；“理解” 二字，说的比任何人测量过的都多。
+#
 # ## 同样的代码，换成简·奥斯汀
 #
 # 英文用什么作符号？用*字母*，词表很小，步数却多了好几倍；用*单词*，序列短，可每个新名字都不认识。介于两者之间的是**字节对**（byte pair）：从字母开始，
@@ -672,6 +792,8 @@ plots.show(
 # 按**小说**划分：整本《劝导》（*Persuasion*）连同其中的人名都留出来。
 
 # %%
+poet = writer = scorers = poem_ngram = known_lines = None  # the poems are done: make room
+keras.utils.clear_session()
 alphabet = "".join(sorted(set("".join(novels.values()))))
 pieces = language_models.BytePairs.learn(novels["Emma"], size=1000, alphabet=alphabet)
 print("first joins · 最先合并:", ["".join(join) for join in pieces.joins[:14]])
@@ -699,6 +821,7 @@ with strategy.scope():
 print(f"{novelist.count_params():,} parameters · 参数, {rows.size:,} pieces · 块, {epochs} epochs · 轮")
 history = training.fit(novelist, rows[:, :-1], rows[:, 1:], name="novelist", epochs=epochs, batch_size=batch_size)
 results.record("austen.seconds", sum(history["seconds"]), unit="s", digits=1)
+keras.utils.clear_session()
 
 # %% tags=["nbval-ignore-output"]
 test_rows, judged_places = language_models.windows(persuasion, length + 1, length // 2)
@@ -751,7 +874,7 @@ class LastTokens(WholePrefix):
 beginnings = ["It is a truth universally acknowledged, that", "Anne Elliot was", '"My dear," said she, "', "The next morning"]
 prose_rules = {"greedy": {"temperature": 0}, "T = 1": {"temperature": 1}, "top-p 0.9": {"top_p": 0.9, "temperature": 0.9}}
 prose = {}
-for name, rule in [*prose_rules.items(), ("4-gram, T = 1", {"temperature": 1})]:
+for name, rule in {**prose_rules, "4-gram, T = 1": {"temperature": 1}}.items():
     stepper = prose_ngram if "gram" in name else LastTokens(novelist)
     prose[name] = []
     for text in beginnings:
@@ -792,124 +915,39 @@ results.record("prose.distinct_4_top_p", different["top-p 0.9"], band=choose(smo
 # %% tags=["nbval-ignore-output"]
 letters = language_models.BytePairs(alphabet, joins=[])  # no join: every character is a sign
 others = {title: text[:part] for title, text in novels.items() if title != "Persuasion"}
-paragraphs = persuasion_text.split("\n")
-tested = "\n".join(paragraphs[::10])
-read = "\n".join(paragraph for place, paragraph in enumerate(paragraphs) if place % 10)
-exchanged = {title: text for title, text in others.items() if title != "Northanger Abbey"} | {"Persuasion": read}
-cost = {}
-for name, signs, n, known, text in [
-    ("letters, the novel", letters, 6, others, persuasion_text),
-    ("pieces, the novel", pieces, 4, others, persuasion_text),
-    ("pieces, a tenth; novel unknown", pieces, 4, others, tested),
-    ("pieces, a tenth; rest was read", pieces, 4, exchanged, tested),
-]:
+lines = persuasion_text.split("\n")
+tested, rest = "\n".join(lines[::10]), "\n".join(line for place, line in enumerate(lines) if place % 10)
+exchanged = {title: text for title, text in others.items() if title != "Northanger Abbey"} | {"Persuasion": rest}
+prose_ngram = stepper = None
+
+
+def counted_cost(name, signs, n, known, text):
+    """Bits per character of `text` for an n-gram model of the texts in `known`."""
     model = language_models.NGram(n, signs.size).fit(np.concatenate([signs.encode(one + "\n") for one in known.values()])[None])
     numbers = signs.encode(text)
     total = language_models.bits(model.log_probabilities(numbers[None]))
-    cost[name] = total / len(text)
-    print(f"{name:32} perplexity · 困惑度 {2 ** (total / len(numbers)):5.1f}   {cost[name]:.3f} bits per character · 比特/字符")
-results.record("split.bits_gained_by_reading_the_novel", cost["pieces, a tenth; novel unknown"] - cost["pieces, a tenth; rest was read"],
+    print(f"{name:32} perplexity · 困惑度 {2 ** (total / len(numbers)):5.1f}   {total / len(text):.3f} bits per character · 比特/字符")
+    return total / len(text)
+
+
+counted_cost("letters, the novel", letters, 6, others, persuasion_text)
+counted_cost("pieces, the novel", pieces, 4, others, persuasion_text)
+unknown = counted_cost("pieces, a tenth; novel unknown", pieces, 4, others, tested)
+familiar = counted_cost("pieces, a tenth; rest was read", pieces, 4, exchanged, tested)
+results.record("split.bits_gained_by_reading_the_novel", unknown - familiar,
                band=choose(smoke=(-0.1, 0.5), laptop=(0, 0.2), full=(0, 0.2)), digits=3)
 
 # %% [markdown] lang="en"
 # **Diagnosis.** The model with the much larger perplexity is the better one. Compare perplexities only over the same signs of the same text; bits per character
 # compare any two. And say how you split: a model that has met the people of a novel before has an advantage that belongs to the split, not to the model.
 #
-# ## Clinic: "a higher temperature is more creative", "a lower perplexity is a better poem"
-#
-# One network, six temperatures. Left: what the held-out poems cost if the model spoke at that temperature. Right: what the poems are like that it then writes.
-# If both sayings were right, one temperature would win on both sides.
-
-# %% [markdown] lang="zh" of=""
-# **诊断。** 困惑度大得多的那个模型反而更好。只有同一文本、同一套符号的困惑度才能相互比较；每字符比特数则任何两个模型都能比。还要说清划分：
-# 早就认识了书中人物的模型所占的便宜，属于划分，不属于模型。
-#
-# ## 门诊：“温度越高越有创意”“困惑度越低诗越好”
-#
-# 同一个网络，六种温度。左图：如果模型以这个温度说话，留出的诗要花多少比特。右图：它这样写出来的诗是什么样子。两种说法要是都对，就该有一个温度在两边都赢。
-
-# %% tags=["nbval-ignore-output"]
-temperatures = (0.4, 0.7, 0.85, 1, 1.2, 1.5)
-few = tokens["test"][:wanted]
-by_temperature, held_out_bits = {}, []
-for temperature in temperatures:
-    by_temperature[temperature] = judged(written.get(f"T = {temperature:g}") or write(writer, prompts, temperature=temperature))
-    found = language_models.log_probabilities(poet, few, temperature)
-    held_out_bits.append(language_models.bits(found) / (few[:, 1:] > 0).sum())
-    form, rhyme, pairs, copies = by_temperature[temperature]
-    print(f"T = {temperature:<5} {held_out_bits[-1]:.3f} bits   form {form:6.1%}   rhyme {rhyme:6.1%}   distinct-2 {pairs:6.1%}   copied {copies:6.1%}")
-results.record("temperature.cheapest", temperatures[int(np.argmin(held_out_bits))], band=choose(smoke=(0.4, 1.5), laptop=(0.85, 1.2), full=(0.85, 1.2)))
-results.record("temperature.rhyme_lost_from_07_to_15", by_temperature[0.7][1] - by_temperature[1.5][1],
-               band=choose(smoke=(-0.3, 0.3), laptop=(0, 0.8), full=(0.1, 0.9)))
-
-# %%
-figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.2))
-axes[0].plot(temperatures, held_out_bits, marker="o")
-axes[0].set(xlabel="temperature", ylabel="bits per character", title="Held-out poems at this temperature")
-for which, (name, marker, line) in enumerate(zip(["form", "rhyme", "different pairs", "copied lines"], plots.MARKERS, plots.LINES, strict=False)):
-    shares = [by_temperature[temperature][which] for temperature in temperatures]
-    axes[1].plot(temperatures, shares, marker=marker, linestyle=line, color=plots.COLORS[which], label=name)
-    axes[1].axhline(marks["real"][which], color=plots.COLORS[which], linewidth=0.8, alpha=0.6)
-axes[1].set(xlabel="temperature", ylabel="share", ylim=(-0.03, 1.03), title="What it writes (thin lines: real poems)")
-axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plots.show(
-    figure,
-    alt="Left: bits per character of held-out poems against temperature, lowest near one. Right: shares against temperature; form and rhyme fall, "
-    "different pairs rise, copied lines stay near zero.",
-    alt_zh="左：留出的诗每字符比特数随温度的变化，在 1 附近最低。右：各项比例随温度的变化；格式和押韵下降，不同的字对上升，抄袭的句子始终接近零。",
-)
-
-# %% [markdown] lang="en"
-# **Diagnosis.** Temperature buys variety and pays with form and rhyme. That is all it does: nothing new has been learned at a higher temperature, only unlikely signs
-# are drawn more often. And the temperature with the lowest perplexity is not the one with the best-formed poems: perplexity asks how well *all* poems of the world are
-# foreseen, a reader asks whether *this* one is good. Report both.
-#
-# ## Clinic: "the model understands the poem"
-#
-# A word that should be followed by a test. Offer the network each held-out poem twice, as it was written and with something exchanged, and see which version it finds more
-# probable. Guessing gives one half. A reader who understands notices all of them.
-
-# %% [markdown] lang="zh" of=""
-# **诊断。** 温度换来的是变化，代价是格式和押韵。它能做的仅此而已：温度升高，并没有学到任何新东西，只是更常抽到不大可能的符号。困惑度最低的温度，也不是诗最合格的温度：
-# 困惑度问的是能不能预见*所有的*诗，读者问的是*这一首*好不好。两样都要报告。
-#
-# ## 门诊：“模型理解了这首诗”
-#
-# 说 “理解”，就该拿出测验。把每首留出的诗给网络看两遍，一遍是原样，一遍调换了些东西，看它觉得哪一个更可能。瞎猜能对一半；真正读懂的人，每一种都看得出来。
-
-# %% tags=["nbval-ignore-output"]
-asked = readable["test"][: choose(smoke=50, laptop=500, full=1700)]
-versions = {
-    "lines 2 and 4 exchanged": lambda a, b, c, d: (a, d, c, b), "lines 1 and 2 exchanged": lambda a, b, c, d: (b, a, c, d),
-    "couplets exchanged": lambda a, b, c, d: (c, d, a, b), "second couplet of another poem": None,
-    "each line backwards": lambda *lines: tuple(line[::-1] for line in lines),
-}
-scorers = {"4-gram": poem_ngram.log_probabilities, "Transformer": lambda rows: language_models.log_probabilities(poet, rows)}
-original = {name: score(script.encode(asked)).sum(axis=1) for name, score in scorers.items()}
-neighbours = {len(lines[0]): lines for lines in asked}  # a poem of the same form
-for change, exchange in versions.items():
-    if exchange is None:
-        changed = []
-        for lines in asked:
-            changed.append(lines[:2] + neighbours[len(lines[0])][2:])
-            neighbours[len(lines[0])] = lines
-    else:
-        changed = [exchange(*lines) for lines in asked]
-    noticed = {name: np.mean(original[name] > score(script.encode(changed)).sum(axis=1)) for name, score in scorers.items()}
-    print(f"{change:32}" + "".join(f"{name} {share:6.1%}   " for name, share in noticed.items()))
-    results.record(f"noticed.{change.replace(' ', '_')}", noticed["Transformer"], band=choose(smoke=(0.1, 1), laptop=(0.4, 1), full=(0.5, 1)))
-
-# %% [markdown] lang="en"
-# **Diagnosis.** It notices what is often and regularly so: the direction of a line, the rhyme. That the first thought comes before the second, it sees less reliably. The
-# list says what has been learned; "understands" says more than anybody has measured.
-#
 # ### Exercise 1 · easy — bits per character
 #
 # Write `bits_per_character(log_probability, text)`: natural logarithms of the probabilities of all tokens of a text, and the text itself (a string).
 
 # %% [markdown] lang="zh" of=""
-# **诊断。** 经常如此、有规律的东西它看得出来：一句诗的方向、韵脚。先有哪个念头、后有哪个念头，它就看得不那么准了。这张表说的是它学会了什么；
-# “理解” 二字，说的比任何人测量过的都多。
+# **诊断。** 困惑度大得多的那个模型反而更好。只有同一文本、同一套符号的困惑度才能相互比较；每字符比特数则任何两个模型都能比。还要说清划分：
+# 早就认识了书中人物的模型所占的便宜，属于划分，不属于模型。
 #
 # ### 练习 1 · 易 —— 每字符比特数
 #
