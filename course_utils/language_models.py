@@ -54,7 +54,7 @@ class NGram:
         for n in range(self.order, 0, -1):
             keys %= self.vocabulary**n
             keys.sort()  # in place: np.unique would copy, and long texts make long arrays
-            begins = np.flatnonzero(np.diff(keys, prepend=-1))
+            begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
             grams, counts = keys[begins], np.diff(np.append(begins, len(keys)))
             if longer is not None:
                 # In how many contexts? Every longer gram is one; start has nothing before it, there occurrences count.
@@ -65,7 +65,7 @@ class NGram:
             once, twice = (counts == 1).sum(), (counts == 2).sum()
             discount = once / (once + 2 * twice) if once and twice else 0.5
             contexts, begins = np.unique(grams // self.vocabulary, return_index=True)  # grams are sorted
-            totals = np.add.reduceat(counts, begins)
+            totals = np.add.reduceat(counts, begins).astype("int32")
             kinds = np.diff(np.append(begins, len(grams))).astype("int32")
             self._levels.insert(0, (discount, grams, counts, contexts, totals, kinds))
         return self
@@ -267,7 +267,7 @@ def paragraphs(text):
 # ---------------------------------------------------------------- what a text costs
 
 
-def log_probabilities(model, sequences, temperature=1.0, batch_size=50):
+def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
     """log p of each token after the first by a Keras model: float64 (batch, time - 1), 0 where there is padding.
 
     Args:
