@@ -99,6 +99,11 @@ def test_kink_of_relu_has_gradient_zero():
     assert ours.relu_backward(np.ones(3), np.array([-1.0, 0.0, 1.0])).tolist() == [0, 0, 1]
 
 
+def test_gradient_of_sigmoid_where_it_rounds_to_1():
+    x = np.array([40.0, 100.0])  # 1 - sigmoid(x) is 0 here, its gradient is not
+    np.testing.assert_allclose(ours.sigmoid_backward(np.ones(2), x), np.exp(-x), rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_softmax_jacobian(dtype):
     x, upstream = random(3, 4, dtype=dtype), random(3, 4, seed=2, dtype=dtype)
