@@ -283,7 +283,7 @@ for n in (1, 2, 3, 4):
     print(f"{n}-gram: {counted[n]:.3f} bits per character · 比特/字符, perplexity · 困惑度 {2 ** counted[n]:.0f}")
 
 # %% [markdown] lang="en"
-# Look where the curve stops falling. More than two or three characters of context do not help counting: longer beginnings have hardly ever
+# Look where the numbers stop falling. More than two or three characters of context do not help counting: longer beginnings have hardly ever
 # occurred before. That is the wall which neural language models were invented for
 # ([Bengio et al. 2003](https://www.jmlr.org/papers/v3/bengio03a.html)).
 #
@@ -296,8 +296,8 @@ for n in (1, 2, 3, 4):
 # **one place apart**: without the shift the mask still holds, but the answer lies in the question. Then the loss falls to almost nothing, and the
 # model has learned to copy. **If your loss looks too good, check the shift first.**
 
-# %% [markdown] lang="zh" of="c7a4eb2b"
-# 看看曲线在哪里不再下降。上文超过两三个字，对数数就没有帮助了：更长的开头几乎都没出现过。神经语言模型正是为了翻过这堵墙而发明的
+# %% [markdown] lang="zh" of="5a8e6140"
+# 看看这些数从哪里起不再下降。上文超过两三个字，对数数就没有帮助了：更长的开头几乎都没出现过。神经语言模型正是为了翻过这堵墙而发明的
 # （[Bengio 等，2003](https://www.jmlr.org/papers/v3/bengio03a.html)）。
 #
 # ## 同一项任务，交给 Transformer
@@ -396,6 +396,9 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
+# For the Transformer a line break costs next to nothing: it knows the place. First characters are dear, the fourth line's rhyme is hardly cheaper than the end of
+# line three, and a foreign first half costs it most at the second character of a line, where the tones must answer (you will meet them below).
+#
 # ## From probabilities to text
 #
 # The network gives logits $z_i$. Which sign is written? **Greedy**: the largest. Or draw one at random, after a correction:
@@ -408,7 +411,10 @@ plots.show(
 # equally many, **top-p** ([Holtzman et al. 2019](https://arxiv.org/abs/1904.09751)) few where the model is sure and many where it is not. What is left is made to
 # sum to 1 again.
 
-# %% [markdown] lang="zh" of="5eb4fa26"
+# %% [markdown] lang="zh" of="da733392"
+# 换行对 Transformer 几乎不花比特：它知道写到了哪里。句首的字最贵；第四句的韵脚比第三句的末字便宜不了多少；前半换成别的诗，损失最大的是一句的第二个字，
+# 平仄正要在那里呼应（下面会讲到）。
+#
 # ## 从概率到文本
 #
 # 网络给出 logits $z_i$。写哪个符号？**贪心**（greedy）：取最大的。或者先修正一下，再随机抽取：
@@ -863,7 +869,7 @@ results.record("austen.bits_saved_by_both", min(per_character["4-gram of pieces"
 # The verdict on prose is sober. For as little training as a laptop allows, counting is hard to beat: it remembers every sequence at once, while the
 # network moves its weights a little at each step and has read each novel once. On the poems it was the other way round, because what matters there, the
 # form, is *where* one is, and counting cannot know that. The mean of both is better than either: they fail at different places. More text, more training
-# and more parameters tip the balance (the full profile, chapter 8's scaling laws), since a network goes on learning where counting runs out of repetitions.
+# and more parameters should tip the balance; that was not measured here (the full profile, chapter 8's scaling laws), since a network goes on learning where counting runs out of repetitions.
 #
 # ## Clinic: "the likeliest text is the best text"
 #
@@ -871,10 +877,10 @@ results.record("austen.bits_saved_by_both", min(per_character["4-gram of pieces"
 # itself, cut to the same length, is the mark.
 
 
-# %% [markdown] lang="zh" of="daaf80b4"
+# %% [markdown] lang="zh" of="14fb562c"
 # 散文这边的结论并不风光。在笔记本电脑能承受的训练量下，很难胜过数数：它一下子记住所有出现过的序列，而网络每一步只挪动一点点权重，每部小说也只读过一遍。
 # 唐诗那边正好相反，因为那里要紧的是格式，也就是*写到哪里了*，数数无从知道。两者取平均，比哪一个都好：它们错在不同的地方。更多的文本、更多的训练、更多的参数
-# 会扭转局面（见 full 配置，以及第 8 章的缩放定律）：数数靠重复，重复用完就到头了，网络还能继续学。
+# 应当会扭转局面，这里没有测量（见 full 配置，以及第 8 章的缩放定律）：数数靠重复，重复用完就到头了，网络还能继续学。
 #
 # ## 门诊：“概率最大的文本就是最好的文本”
 #
