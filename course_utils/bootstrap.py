@@ -655,4 +655,8 @@ def enter(command, arguments):
         )  # Chinese text in a pipe, and in every file of every library
     for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__"):
         environment.pop(name, None)
+    if environment.get("PYTHONDONTWRITEBYTECODE"):
+        # A wish for clean folders, kept: but compiling TensorFlow anew costs every kernel 6 s, so it goes into our own.
+        del environment["PYTHONDONTWRITEBYTECODE"]
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(folder / "compiled"))
     replace_process([str(venv_python(folder)), "-m", "course_utils", command] + arguments, environment)

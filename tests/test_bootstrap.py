@@ -141,6 +141,16 @@ def test_second_call_does_nothing_but_run(finished):
     assert before == (finished.marker(), (finished.venv / bootstrap.MARKER).stat().st_mtime_ns)
 
 
+def test_who_wants_no_compiled_files_beside_the_sources_gets_them_kept_elsewhere(course):
+    code, output = course.run("run", "0", PYTHONDONTWRITEBYTECODE="1")
+    assert code == 0, output
+    assert list((course.venv / "compiled").rglob("tinything.*.pyc"))
+    beside = [path for path in course.root.rglob("__pycache__") if course.venv not in path.parents]
+    assert not beside and not list(course.venv.rglob("site-packages/__pycache__/tinything.*"))
+    course.run("run", "0", PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX=str(course.slow / "mine"))
+    assert list((course.slow / "mine").rglob("tinything.*.pyc")), "a folder of the user's own is left as it is"
+
+
 @pytest.mark.parametrize("wanted", [1, 7])
 def test_exit_code_is_passed_on(finished, wanted):
     assert finished.run("run", str(wanted))[0] == wanted
