@@ -230,14 +230,14 @@ plans = {
     "cosine with warm-up": keras_schedules.CosineDecay(
         0.0, decay_steps=updates - updates // 8, warmup_target=peak, warmup_steps=updates // 8),
 }
-bands = {  # accuracy after the last epoch, in smoke for the two that it trains; full: guards
-    "constant": choose(smoke=(0.64, 0.93), laptop=(0.91, 0.97), full=(0.9, 1)),
+bands = {  # accuracy after the last epoch, in smoke for the one that it trains; full: guards
+    "constant": choose(smoke=None, laptop=(0.91, 0.97), full=(0.9, 1)),
     "exponential": choose(smoke=None, laptop=(0.88, 0.99), full=(0.9, 1)),
     "step": choose(smoke=None, laptop=(0.91, 0.99), full=(0.9, 1)),
     "cosine with warm-up": choose(smoke=(0.81, 0.98), laptop=(0.966, 0.983), full=(0.9, 1)),
 }
 curves = {}
-for name in choose(smoke=["constant", "cosine with warm-up"], laptop=plans, full=plans):
+for name in choose(smoke=["cosine with warm-up"], laptop=plans, full=plans):
     keras.utils.clear_session()
     keras.utils.set_random_seed(SEED)
     with strategy.scope():
@@ -345,14 +345,14 @@ plots.show(
 #
 # ## Too small, too large
 #
-# Now the other half of the title. A thousand training digits, and a perceptron with one hidden layer of 2 to 2,048 units.
+# Now the other half of the title. A thousand training digits, and a perceptron with one hidden layer of 2 to 512 units.
 # The error on the *training* digits says whether the model is able to learn (a high one: **underfitting**). The
 # difference between test error and training error says whether what it learned holds (a large one: **overfitting**).
 #
 # A sentence often printed: *large models tend to overfit, because size harms generalisation*. **Predict** the curve of the
 # test error: where will its lowest point be?
 
-# %% [markdown] lang="zh" of="f2469b03"
+# %% [markdown] lang="zh" of="f1368156"
 # **怎样读这张图。** 不要取最低点：到了那里，训练已经快要失控。学习率*不变*时，取它的十分之一左右。带预热的调度能承受得更高，
 # 因为峰值到来时网络已经站稳；再加上批量归一化，最好的峰值可能在最低点之外，后面的竞速用的就是这样一个值，
 # 是在留出的数字上找到的。
@@ -360,7 +360,7 @@ plots.show(
 #
 # ## 太小与太大
 #
-# 再看标题的另一半。一千个训练数字，一个隐藏层、2 到 2,048 个单元的感知机。*训练*数字上的错误率说明模型有没有能力学会
+# 再看标题的另一半。一千个训练数字，一个隐藏层、2 到 512 个单元的感知机。*训练*数字上的错误率说明模型有没有能力学会
 # （高就是**欠拟合**，underfitting）；测试错误率与训练错误率之差，说明学到的东西靠不靠得住（差得大就是**过拟合**，
 # overfitting）。
 #
@@ -383,7 +383,7 @@ def dense_network(units=128, penalty=None, dropout=0.0, shift=0.0):
     return keras.Model(images, layers.Dense(10, kernel_regularizer=penalty)(x))
 
 
-for units in (2, 32, 128, 2_048):
+for units in (2, 32, 128, 512):
     print(f"{units:5} units · 单元: {dense_network(units).count_params():9,} parameters · 参数")
 
 # %% tags=["nbval-ignore-output"]
@@ -410,11 +410,11 @@ def train_small(name, seeds, *, images=small, stop_early=False, **remedy):
     return np.array(found)  # (seeds, 2)
 
 # %% tags=["nbval-ignore-output"]
-widths = choose(smoke=[2, 512], laptop=[2, 8, 32, 128, 2_048], full=[2, 4, 8, 16, 32, 64, 128, 512, 2_048, 4_096])
+widths = choose(smoke=[2, 512], laptop=[2, 8, 32, 128, 512], full=[2, 4, 8, 16, 32, 64, 128, 512, 2_048, 4_096])
 by_width = np.array([train_small(f"width {units}", [SEED], units=units)[0] for units in widths])  # (widths, 2)
 results.record("width.training_accuracy_of_widest", by_width[-1, 0], band=choose(smoke=(0.98, 1), laptop=(0.99, 1), full=(0.98, 1)))
 results.record("width.test_accuracy_of_narrowest", by_width[0, 1], band=choose(smoke=(0, 0.62), laptop=(0.32, 0.6), full=(0.1, 0.8)))
-results.record("width.test_accuracy_of_widest", by_width[-1, 1], band=choose(smoke=(0.67, 0.93), laptop=(0.90, 0.93), full=(0.88, 0.95)))
+results.record("width.test_accuracy_of_widest", by_width[-1, 1], band=choose(smoke=(0.67, 0.93), laptop=(0.895, 0.92), full=(0.88, 0.95)))
 
 # %% tags=["nbval-ignore-output"]
 figure, axis = plt.subplots(figsize=(7, 3.6))
@@ -435,7 +435,7 @@ plots.show(
 # %% [markdown] lang="en"
 # **Clinic: "size harms".** On the left both errors are high: the narrow network underfits. To the right the training
 # error reaches zero and the gap is there: the wide networks *can* learn every training digit by heart. But the test error
-# does not rise again. The network with a thousand times more parameters than training digits is at least as good as the
+# does not rise again. The network with four hundred times more parameters than training digits is at least as good as the
 # small ones. Memorising is not the opposite of generalising.
 #
 # What is right: *few data* overfit. Where the sentence comes from: the classical picture, in which test error rises
@@ -458,10 +458,10 @@ plots.show(
 #
 # Three of them are formulas. Penalty and gradient, computed by hand and by Keras:
 
-# %% [markdown] lang="zh" of="1fa42135"
+# %% [markdown] lang="zh" of="641a177b"
 # **公式门诊：“大了就不好”。** 图的左边两种错误率都高：窄网络欠拟合。往右，训练错误率降到零，差距也出现了：
 # 宽网络*完全能够*把每个训练数字背下来。
-# 可是测试错误率并没有回升。参数比训练数字多上千倍的网络，至少不比小网络差。记得住，并不等于学不会。
+# 可是测试错误率并没有回升。参数是训练数字四百倍的网络，至少不比小网络差。记得住，并不等于学不会。
 #
 # 对的说法是：*数据少*才容易过拟合。那句话从哪里来？来自经典的图景：测试错误率随规模先降后升。
 # 它在模型刚刚能拟合训练数据的规模附近成立；
@@ -600,10 +600,10 @@ remedies = {
 seeds = [3 * SEED + number for number in range(choose(smoke=1, laptop=3, full=5))]
 measured = {
     name: train_small(name, seeds, **remedies[name])
-    for name in choose(smoke=["none", "dropout (0.5)", "shifted digits"], laptop=remedies, full=remedies)
+    for name in choose(smoke=["none", "shifted digits"], laptop=remedies, full=remedies)
 }
 bands = choose(
-    smoke=[(0.56, 0.98), (0.44, 0.99), (0.53, 0.90)],
+    smoke=[(0.56, 0.98), (0.53, 0.90)],
     laptop=[(0.88, 0.92), (0.86, 0.90), (0.88, 0.92), (0.88, 0.92), (0.90, 0.92), (0.86, 0.92), (0.93, 0.96), (0.92, 0.95)],
     full=[(0.85, 0.97)] * 8,  # guards
 )
