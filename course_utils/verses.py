@@ -6,7 +6,6 @@ tokens = script.encode(parts["train"])             # int32 (poems, 33)
 """
 
 import collections
-import contextlib
 import functools
 import hashlib
 import os
@@ -108,16 +107,17 @@ RHYME_GROUPS = tuple(_GROUPS)
 _GROUP_OF = {final: group for group, finals in _GROUPS.items() for final in finals.split()}
 
 
-@contextlib.contextmanager
-def _without_phrases():
-    """If pypinyin is not loaded yet, leave out its dictionary of phrases: single characters need none of its 45 MB."""
+@functools.cache
+def _pinyin():
+    """The package pypinyin. Loaded here first, without its dictionary of phrases: single characters need none of its 45 MB."""
     asked = os.environ.get("PYPINYIN_NO_PHRASES")
     os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")
     try:
-        yield
+        import pypinyin
     finally:
         if asked is None:
             del os.environ["PYPINYIN_NO_PHRASES"]
+    return pypinyin
 
 
 @functools.cache
@@ -127,13 +127,13 @@ def rhyme_group(character):
     The commonest reading counts, by pypinyin. Tang poets rhymed by the sounds of their own time, which a modern reading
     often misses and sometimes suggests wrongly; tones, which the rules of regulated verse need, are not looked at.
     """
-    with _without_phrases():
-        from pypinyin import Style, pinyin
-
     if len(character) != 1:
         raise ValueError(f"rhyme_group: 需要一个字 · expected one character, found {character!r}")
     # Style.FINALS: 知 -> "i", 月 -> "ve" with v_to_u False; strict gives "uei" for 归, "iou" for 秋, "uen" for 春
-    final = pinyin(character, style=Style.FINALS, strict=True, v_to_u=True, errors=lambda text: [None])[0][0]
+    readings = _pinyin().pinyin(
+        character, style=_pinyin().Style.FINALS, strict=True, v_to_u=True, errors=lambda text: [None]
+    )
+    final = readings[0][0]
     return _GROUP_OF.get(final)
 
 
@@ -151,12 +151,9 @@ def level(character):
 
     A modern stand-in: the entering tone of Tang times, oblique, has gone, and some of its characters are level now.
     """
-    with _without_phrases():
-        from pypinyin import Style, pinyin
-
     if len(character) != 1:
         raise ValueError(f"level: 需要一个字 · expected one character, found {character!r}")
-    reading = pinyin(character, style=Style.TONE3, errors=lambda text: [""])[0][0]
+    reading = _pinyin().pinyin(character, style=_pinyin().Style.TONE3, errors=lambda text: [""])[0][0]
     return reading[-1] in "12" if reading[-1:] in tuple("1234") else None
 
 

@@ -275,7 +275,8 @@ def test_chapters_are_chosen_by_number_or_name(tmp_path):
         source.select(["99"], notebooks)
 
 
-def test_readme_table_is_made_from_results_and_checked(copy):
+def test_readme_table_is_made_from_results_and_checked(copy, monkeypatch):
+    monkeypatch.setattr(readme, "_TELLING", {"02": ("small.number",)})
     root = source.notebooks_folder(copy.path).parent
     page = root / "README.md"
     page.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n", encoding="utf-8")
@@ -283,4 +284,9 @@ def test_readme_table_is_made_from_results_and_checked(copy):
     assert readme.update(root, check=False) == []
     text = page.read_text(encoding="utf-8")
     assert "1 / 1" in text and "`small.number` 0.5000" in text and "(notebooks/en/02_small.ipynb)" in text
+    assert readme.update(root, check=True) == []
+    monkeypatch.setattr(readme, "_TELLING", {"02": ("small.renamed",)})
+    assert "chapter 02: not in its results: small.renamed" in readme.update(root, check=False)[0]
+    assert page.read_text(encoding="utf-8") == text
+    monkeypatch.setattr(readme, "_TELLING", {})
     assert readme.update(root, check=True) == []

@@ -202,6 +202,18 @@ def test_positions_matter_unless_there_are_none(tokens):
         assert (gap > 1e-3) == differs, positions
 
 
+def test_the_type_asked_for_reaches_every_weight():
+    embedding = transformer.TokensAndPositions(11, 12, 8, positions="learned", dtype="float64")
+    x = embedding(np.array([[1, 2, 3]]))
+    block = transformer.Block(8, 2, 16, cross=True, dtype="float64")
+    y = block(x, memory=x)
+    assert {weight.dtype for weight in embedding.weights + block.weights} == {"float64"}
+    assert keras.backend.standardize_dtype(y.dtype) == "float64"
+    again = transformer.Block.from_config(block.get_config())  # the type is kept in a saved model
+    again(x, memory=x)
+    assert again.expand.kernel.dtype == "float64"
+
+
 def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="size=10, heads=4"):
         transformer.Block(10, 4, 8)

@@ -11,6 +11,52 @@ _HEAD = {
     "README.zh.md": "| 章节 | 用时 | 内存峰值 | 区间内的数值 | 其中几个 |\n|---|---|---|---|---|",
 }
 
+# Two or three numbers a chapter: the comparison that it is about, not its best result alone.
+_TELLING = {
+    "01": ("baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"),
+    "02": ("mlp.test_accuracy", "beginner_cnn.test_accuracy", "fast_cnn.test_accuracy"),
+    "02a": ("plain_20.training_accuracy", "normalised_20.training_accuracy", "residual_20.training_accuracy"),
+    "03": ("max.test_accuracy", "max.kept_moved_4", "global_longer.kept_moved_4"),
+    "04": ("cross_entropy.ece", "cross_entropy.ece_scaled", "softmax_twice_hidden.fault_accuracy"),
+    "05": ("sgd.test_accuracy", "adam.test_accuracy", "default_gap.sgd_adam"),
+    "05a": (
+        "speed_run.beginners_recipe_test_accuracy",
+        "speed_run.soft_labels_test_accuracy",
+        "speed_run.soft_labels_times_faster",
+    ),
+    "06": ("lstm.accuracy_2_followers", "lstm_bias_4.accuracy_2_followers", "linear.accuracy_2_followers"),
+    "06a": ("zh.tfidf", "zh.lstm", "co2.lstm_difference"),
+    "07": ("none.anagram_accuracy", "learned.anagram_accuracy", "writing.attention_exponent"),
+    "07a": (
+        "nearest_word.phoneme_error_rate",
+        "g2p.lstm.phoneme_error_rate",
+        "g2p.transformer.phoneme_error_rate",
+    ),
+    "07b": ("poems.bits_per_character", "poems.bits_below_ngram", "poems.tones_top_p"),
+    "07c": (
+        "from_scratch.accuracy_100_labels",
+        "pre_trained.accuracy_100_labels",
+        "linear.accuracy_100_labels",
+    ),
+    "08": (
+        "scaling.miss_relative_to_fit",
+        "in_order.chinese_eleven_twelve",
+        "in_order.english_eleven_twelve",
+    ),
+    "08a": ("original.test_accuracy", "int4.test_accuracy", "int4.compressed_size"),
+    "08b": (
+        "from_scratch.new_accuracy_10_labels",
+        "fine_tuning.new_accuracy_10_labels",
+        "lora.new_accuracy_10_labels",
+    ),
+    "08c": ("integrated.share_on_mark", "grad_cam.share_on_mark", "guided.survives_ink"),
+    "08d": (
+        "overfitted.auc_wrong_labels",
+        "private.auc_wrong_labels",
+        "private_epsilon_2.test_accuracy",
+    ),
+}
+
 
 def update(root: Path, *, check: bool) -> list:
     """Rewrite the tables (or, with `check`, only compare them) and return what is wrong."""
@@ -25,7 +71,10 @@ def update(root: Path, *, check: bool) -> list:
             continue
         before, rest = text.split(BEGIN)
         after = rest.split(END)[1]
-        wanted = f"{before}{BEGIN}\n{table(root / 'notebooks', name)}\n{END}{after}"
+        try:
+            wanted = f"{before}{BEGIN}\n{table(root / 'notebooks', name)}\n{END}{after}"
+        except ValueError as error:
+            return [str(error)]
         if wanted == text:
             continue
         if check:
@@ -52,18 +101,24 @@ def table(notebooks: Path, name: str) -> str:
         judged = [entry for entry in numbers.values() if entry["band"]]
         inside = sum(entry["in_band"] for entry in judged)
         shown = [
-            f"`{key}` {entry['value']:.{entry['digits']}f} {entry['unit']}".strip()
-            for key, entry in numbers.items()
+            f"`{key}` {numbers[key]['value']:.{numbers[key]['digits']}f} {numbers[key]['unit']}".strip()
+            for key in _most_telling(number, numbers)
         ]
         link = f"[{chapter.title(language)}](notebooks/{language}/{chapter.stem}.ipynb)"
         cost = stored["cost"]
         lines.append(
             f"| {link} | {cost['seconds']:.0f} s | {cost['peak_memory_gb']:.2f} GB | "
-            f"{inside} / {len(judged)} | {'<br>'.join(_most_telling(shown))} |"
+            f"{inside} / {len(judged)} | {'<br>'.join(shown)} |"
         )
     return "\n".join(lines)
 
 
-def _most_telling(shown: list) -> list:
-    """Accuracies before anything else; three a chapter."""
-    return sorted(shown, key=lambda text: ("test_accuracy" not in text, "ratio" not in text))[:3]
+def _most_telling(number: str, stored: dict) -> list:
+    """The names in _TELLING; of a chapter without any, the first three that were recorded."""
+    names = _TELLING.get(number, list(stored)[:3])
+    missing = [name for name in names if name not in stored]
+    if missing:
+        raise ValueError(
+            f"chapter {number}: not in its results: {', '.join(missing)}; correct _TELLING in {__name__}"
+        )
+    return names

@@ -55,9 +55,13 @@ class TokensAndPositions(layers.Layer):
         # A small start for a learned sum; sqrt(size) * 1/sqrt(size) = 1 beside sines of the same height.
         deviation = size**-0.5 if positions == "sinusoidal" else 0.02
         self.tokens = layers.Embedding(
-            vocabulary, size, keras.initializers.RandomNormal(stddev=deviation), name="tokens"
+            vocabulary,
+            size,
+            keras.initializers.RandomNormal(stddev=deviation),
+            name="tokens",
+            dtype=self.dtype_policy,
         )
-        self.drop = layers.Dropout(dropout)
+        self.drop = layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         self.tokens.build(input_shape)
@@ -121,15 +125,18 @@ class Block(layers.Layer):
         self.size, self.heads, self.hidden, self.dropout = size, heads, hidden, dropout
         self.causal, self.cross, self.normalise_first = causal, cross, normalise_first
         self.activation = activation
-        self.attention = layers.MultiHeadAttention(heads, size // heads, name="attention")
-        self.attention_norm = layers.LayerNormalization(epsilon=1e-5, name="attention_norm")
+        same = {"dtype": self.dtype_policy}  # Block(..., dtype="float64") means all of it
+        self.attention = layers.MultiHeadAttention(heads, size // heads, name="attention", **same)
+        self.attention_norm = layers.LayerNormalization(epsilon=1e-5, name="attention_norm", **same)
         if cross:
-            self.cross_attention = layers.MultiHeadAttention(heads, size // heads, name="cross_attention")
-            self.cross_norm = layers.LayerNormalization(epsilon=1e-5, name="cross_norm")
-        self.expand = layers.Dense(hidden, activation=activation, name="expand")
-        self.contract = layers.Dense(size, name="contract")
-        self.dense_norm = layers.LayerNormalization(epsilon=1e-5, name="dense_norm")
-        self.drop = layers.Dropout(dropout)
+            self.cross_attention = layers.MultiHeadAttention(
+                heads, size // heads, name="cross_attention", **same
+            )
+            self.cross_norm = layers.LayerNormalization(epsilon=1e-5, name="cross_norm", **same)
+        self.expand = layers.Dense(hidden, activation=activation, name="expand", **same)
+        self.contract = layers.Dense(size, name="contract", **same)
+        self.dense_norm = layers.LayerNormalization(epsilon=1e-5, name="dense_norm", **same)
+        self.drop = layers.Dropout(dropout, **same)
         # Masks are given as arguments; Keras' implicit ones would be merged in a second time.
         self.supports_masking = False
 

@@ -301,8 +301,8 @@ sliders.picture(chin, alt="where the chin looks at this divisor", alt_zh="除以
 # 其余的键分享全部份额。这里的掩码是布尔数组，**True 表示 “可以看”**，与 Keras 一致。
 # （PyTorch 有些参数的含义正好相反，抄代码之前要看清楚。）
 #
-# 掩码写错了不会报错，所以要检验：改动不该被看见的东西，结果应当纹丝不动。下面用五种写法，让前五个词元看不到第六个，其中四种是
-# 实际代码里常见的错误。**哪几种会泄漏？**（在 softmax *之后*把权重置 0，看似无害，可是被藏起来的分数仍留在分母里。）
+# 掩码写错了不会报错，所以要检验：改动不该被看见的东西，结果应当纹丝不动。下面用五种写法，让前五个词元看不到第六个，
+# 其中四种在别人的代码里真见过。**哪几种会泄漏？**（在 softmax *之后*把权重置 0，看似无害，可是被藏起来的分数仍留在分母里。）
 #
 # 两个掩码用 `&` 合并。还剩一种情形，见第二个单元格：某个查询*什么也看不到*，处处 $-\infty$，结果成了 $0/0$。
 # 我们的参考实现给出 0；`keras.ops.dot_product_attention` 给出的却是**所有**值的平均，连禁止看的也算在内。
@@ -410,10 +410,11 @@ proofs.equal({
 # - **Rotary** ([Su et al. 2021](https://arxiv.org/abs/2104.09864)): add nothing; *turn* each pair of numbers of every query
 #   and key by the angle $t\omega_i$.
 #
-# Keras has no layer for the first and the last, so there is nothing to compare with. We prove what they are made for.
+# For the learned table the layer is Keras' `Embedding`. For the first and the last Keras has none, so there is nothing
+# to compare with: we prove what they are made for.
 # Moving by $k$ steps turns every hand by $k\omega_i$, wherever it starts: $P_{t+k} = R_k P_t$. Turning preserves angles between
 # vectors, so $P_s \cdot P_t$, and the score of rotated $q$ and $k$, depend on the distance $t - s$ alone.
-# %% [markdown] lang="zh" of="5b4a4ad1"
+# %% [markdown] lang="zh" of="d18ac6a4"
 # ## 位置：说明 “在哪里” 的三种办法
 #
 # 到目前为止，谁在哪个位置，没有任何部件知道：求和不管次序。所以位置要另外带进来，称为**位置编码**（positional encoding）。
@@ -424,7 +425,8 @@ proofs.equal({
 # - **旋转**（rotary，[Su 等，2021](https://arxiv.org/abs/2104.09864)）：什么也不加，而是把每个查询和键的每一对数*旋转*
 #   $t\omega_i$ 的角度。
 #
-# 第一种和最后一种 Keras 没有现成的层，无从比较，我们就证明它们的设计目标。往后走 $k$ 步，不论从哪里出发，每根指针都转过 $k\omega_i$：
+# 可学习的表，Keras 里就是 `Embedding`；第一种和最后一种没有现成的层，无从比较，我们就证明它们的设计目标。往后走 $k$ 步，不论从哪里出发，
+# 每根指针都转过 $k\omega_i$：
 # $P_{t+k} = R_k P_t$。两个向量一起旋转，夹角不变，所以 $P_s \cdot P_t$ 只取决于距离 $t - s$，旋转之后 $q$ 与 $k$ 的分数也是如此。
 # %%
 length, size, shift = 48, 32, 5
@@ -441,6 +443,10 @@ proofs.equal({"P(t + 5), every t": table[shift:], "R₅ P(t)": table[:-shift] @ 
 one_query, one_key = random.normal(size=size), random.normal(size=size)
 rotary_scores = attention.rotary(np.tile(one_query, (length, 1))) @ attention.rotary(np.tile(one_key, (length, 1))).T
 learned = random.normal(size=(length, size))  # as a table of weights begins
+rows = keras.layers.Embedding(length, size, dtype="float64")
+rows.build()
+rows.set_weights([learned])
+proofs.equal({"learned: row t of the table": learned, "keras.layers.Embedding": rows(np.arange(length))})
 gram = {"sinusoidal": table @ table.T, "rotary": rotary_scores, "learned, at the start": learned @ learned.T}
 for name, scores in gram.items():
     same = all(np.ptp(np.diagonal(scores, offset)) < 1e-9 for offset in range(1 - length, length))
@@ -580,7 +586,8 @@ plots.show(figure, alt="Against the number of blocks. Pre: level at the first bl
 # but with a causal mask. A model that is blind to order must give all anagrams the same answer, so its accuracy on them has a
 # ceiling, which the next cell counts. **Predict** who breaks through it.
 # %% [markdown] lang="zh" of="6336130f"
-# 在第一个块处，两种叠法的梯度大小相当：人人都怀疑的 “梯度消失”，这里并没有出现。差别在另一头。*前置*时，最后的归一化要除以一个随块数越积越大的和，
+# 在第一个块处，不论叠多少块，两种叠法的梯度都保持在同一个数量级：人人都怀疑的 “梯度消失”，这里并没有出现。差别在另一头。*前置*时，
+# 最后的归一化要除以一个随块数越积越大的和，
 # 所以最后一个块的梯度按 $1/\sqrt{\text{块数}}$ 缩小：叠得越深，动作越轻。*后置*时，它始终和只有一个块时一样大，而下面的块还不知道该往上送什么；
 # 这时若迈出一整步，整叠网络就会失去平衡，所以要预热。（定理见 [Xiong 等，2020](https://arxiv.org/abs/2002.04745)：指数应为 −½ 和 0；
 # 我们测得的打印在图的上方。）
@@ -911,10 +918,13 @@ plots.show(
     alt_zh="三幅随长度变化的双对数图：训练一步的时间、逐个写出的时间，以及注意力一次全算与分块计算所占的内存。",
 )
 # %% [markdown] lang="en"
-# **Diagnosis.** Look at the slopes; the seconds belong to this machine. In *training*, attention is ahead on
-# short sequences; but its curve is the steeper one at the right end, where $n^2 d$ takes over, so the lead must end, in this figure or
-# beyond it. A GPU, with thousands of hands, moves the crossing far to the right; it does not remove it. In *writing*, both wait for the word before, and the look back makes attention's curve nearly a parabola: that is the price of
-# a memory which grows, while the LSTM's state keeps its size. As for space: at once it is a parabola too, in pieces a straight line, with the same answers.
+# **Diagnosis.** Look at the slopes; the seconds belong to this machine. In *training*, attention is ahead on short
+# sequences. At moderate lengths the term $n d^2$, which both have, may still rule: then the slopes are alike, and the
+# lead does not shrink yet. Where $n^2 d$ takes over, attention's slope must turn towards 2 while the LSTM's stays at 1,
+# so the lead ends, in this figure or beyond it. A GPU, with thousands of hands, moves the crossing far to the right; it
+# does not remove it. In *writing*, both wait for the word before, and the look back brings attention's time close to
+# $n^2$, a slope of 2 on these axes: that is the price of a memory which grows, while the LSTM's state keeps its size.
+# As for space: at once it grows like $n^2$ too, in pieces like $n$, with the same answers.
 #
 # ## The large configuration
 #
@@ -925,10 +935,11 @@ plots.show(
 # does: where are most of the weights?
 #
 # (In Chinese the name is sometimes translated as 变压器. That is the electrical device that changes a voltage. Leave the name *Transformer* as it is.)
-# %% [markdown] lang="zh" of="0543e264"
-# **诊断。** 看斜率；秒数只属于这台机器。*训练*时，序列短则注意力领先；但在右端 $n^2 d$ 占了上风，它的曲线更陡，优势终究到头，
-# 或在图内，或在图外。GPU 有成千上万只手，能把交点远远推到右边，却消不掉它。*写作*时，两者都得等前一个词，而回看使注意力的曲线接近抛物线：这是记忆不断增长的代价，LSTM 的状态则始终一样大。
-# 至于空间：一次全算，也是抛物线；分块计算，是一条直线，答案相同。
+# %% [markdown] lang="zh" of="7f22c8a7"
+# **诊断。** 看斜率；秒数只属于这台机器。*训练*时，序列短则注意力领先。长度适中时，双方都有的 $n d^2$ 一项可能仍占主导：这时两条线的斜率差不多，
+# 领先的幅度还不缩小。等到 $n^2 d$ 占了上风，注意力的斜率必然向 2 靠拢，LSTM 的仍是 1，优势终究到头，或在图内，或在图外。GPU 有成千上万只手，
+# 能把交点远远推到右边，却消不掉它。*写作*时，两者都得等前一个词，而回看使注意力的时间接近 $n^2$，在这样的坐标里就是斜率为 2 的直线：
+# 这是记忆不断增长的代价，LSTM 的状态则始终一样大。至于空间：一次全算，也按 $n^2$ 增长；分块计算，按 $n$ 增长，答案相同。
 #
 # ## 大配置
 #

@@ -396,8 +396,10 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# For the Transformer a line break costs next to nothing: it knows the place. First characters are dear, the fourth line's rhyme is hardly cheaper than the end of
-# line three, and a foreign first half costs it most at the second character of a line, where the tones must answer (you will meet them below).
+# For the Transformer a line break costs next to nothing: it knows the place. Dear are the first character of a line
+# *and the third*: a line of five is read two plus three, and after each pause something new begins; the character that
+# completes a pair is cheap. The fourth line's rhyme is hardly cheaper than the end of line three, and a foreign first
+# half costs it most at the second character of a line, where the tones must answer (you will meet them below).
 #
 # ## From probabilities to text
 #
@@ -411,8 +413,9 @@ plots.show(
 # equally many, **top-p** ([Holtzman et al. 2019](https://arxiv.org/abs/1904.09751)) few where the model is sure and many where it is not. What is left is made to
 # sum to 1 again.
 
-# %% [markdown] lang="zh" of="da733392"
-# 换行对 Transformer 几乎不花比特：它知道写到了哪里。句首的字最贵；第四句的韵脚比第三句的末字便宜不了多少；前半换成别的诗，损失最大的是一句的第二个字，
+# %% [markdown] lang="zh" of="d5790eec"
+# 换行对 Transformer 几乎不花比特：它知道写到了哪里。贵的是每句的第一个字*和第三个字*：五言读作 “二、三”，每次停顿之后另起新意，
+# 与前一字成对的第二个字就便宜；第四句的韵脚比第三句的末字便宜不了多少；前半换成别的诗，损失最大的是一句的第二个字，
 # 平仄正要在那里呼应（下面会讲到）。
 #
 # ## 从概率到文本
@@ -580,24 +583,27 @@ plots.show(
 # Five counts, each beside something to compare with:
 #
 # - **form**: four lines, all of five or all of seven characters;
-# - **tones**: Tang verse sets level tones against oblique ones (平仄). Looked at here: the second character of every line. Lines one and two stand
+# - **tones**: *regulated* Tang verse (近体诗) sets level tones against oblique ones (平仄). Looked at here: the second
+# character of every line. Lines one and two stand
 #   opposite, two and three agree, three and four stand opposite. By chance one poem in eight does so;
 # - **rhyme**: lines two and four end on two different characters of one of the thirteen *modern* rhyme groups (by `pypinyin`). Honesty: Tang poets wrote
 #   by the sounds of their own time. The modern reading misses some of their tones and rhymes and finds some that were none, and a character with
-#   several readings gets its commonest. So the shares among *real* poems are below one; they are the mark to reach. Chance is measured by shuffled lines;
+# several readings gets its commonest. So the shares among *real* poems are below one, all the more since the collection
+# also holds old-style verse (古体诗), which never had to keep the tones; they are the mark to reach. Chance is measured
+# by shuffled lines;
 # - **different pairs** (distinct-2): how many of all neighbouring pairs of signs are different ones;
 # - **copied**: the share of lines that stand, character for character, in the training set. Held-out poems have none: the split saw to that.
 
-# %% [markdown] lang="zh" of="e3976d65"
+# %% [markdown] lang="zh" of="eec2f260"
 # ## 评判写出来的东西
 #
 # 数五样东西，每样都有比较的对象：
 #
 # - **格式**：四句，每句都是五字，或者都是七字；
-# - **平仄**：只看每句的第二个字。一、二句相对，二、三句相粘，三、四句相对。瞎碰的话，八首里大约有一首；
+# - **平仄**：近体诗讲究平仄。这里只看每句的第二个字。一、二句相对，二、三句相粘，三、四句相对。瞎碰的话，八首里大约有一首；
 # - **押韵**：第二、四句的末字不同，而且同属*现代* “十三辙” 中的一辙（读音取自 `pypinyin`）。必须说明：唐人用的是当时的音。
 #   用今音来判断，入声已经消失，有的韵会漏掉，有的本不押韵却会算上，多音字又只取最常见的读音。所以*真正的*唐诗也不会全合平仄、全押韵，
-#   它们的比例才是要达到的标杆；碰巧的比例，则用打乱的诗句来测；
+#   何况集子里还有本来就不受平仄约束的古体诗；它们的比例才是要达到的标杆；碰巧的比例，则用打乱的诗句来测；
 # - **不同的字对**（distinct-2）：所有相邻两字的组合里，有多少是互不相同的；
 # - **抄袭**：有多少句与训练集里的某一句一字不差。留出集没有这样的句子，划分时已经保证。
 
@@ -633,8 +639,11 @@ results.record("poems.form_ngram", marks["4-gram, T = 1"][0], band=choose(smoke=
 results.record("poems.copied_top_p", copied, band=choose(smoke=(0, 0.04), laptop=(0, 0.005), full=None))
 
 # %% [markdown] lang="en"
-# The network was told nothing about lines, tones or rhymes; it saw numbers that stand for characters. **Form** comes almost by itself. **Tones**: compare top-p with
-# the real poems, and with chance. No number says whether a character is level or oblique; that can only be learned from the places where poets put it.
+# The network was told nothing about lines, tones or rhymes; it saw numbers that stand for characters. **Form** comes
+# almost by itself. **Tones**: compare top-p with the real poems, and with chance. If the network keeps them more often
+# than the poets did, that is no higher art: cut to its likeliest signs it writes the average poem, and the poets also
+# wrote in the old style. No number says whether a character is level or oblique; that can only be learned from the
+# places where poets put it.
 # **Rhyme** has not been learned in so short a training: hardly more poems rhyme than of shuffled lines (but for greedy, which writes the same few lines again and
 # again: look at its pairs). Counting gets none of the three: line ends, tones and rhymes lie further apart than it looks.
 #
@@ -643,9 +652,11 @@ results.record("poems.copied_top_p", copied, band=choose(smoke=(0, 0.04), laptop
 # An *acrostic* (藏头诗) hides a word in the first characters of its lines. The decoding functions take a rule of yours, `allowed`: which tokens may come next? Put in
 # four characters of your own. 深度学习 is *deep learning*.
 
-# %% [markdown] lang="zh" of="c6460002"
-# 没有人告诉过网络什么是句、什么是平仄、什么是韵，它看到的只是一个个字的编号。**格式**几乎不教就会。**平仄**：把 top-p 那一行与真诗、与打乱的诗句比一比。
-# 编号里没有写着哪个字平、哪个字仄，只能从诗人把字放在哪里学来。**押韵**在这么短的训练里没有学会：比打乱的诗句多押不了几首（贪心除外，它翻来覆去就写那几句，
+# %% [markdown] lang="zh" of="020c9bd2"
+# 没有人告诉过网络什么是句、什么是平仄、什么是韵，它看到的只是一个个字的编号。**格式**几乎不教就会。**平仄**：
+# 把 top-p 那一行与真诗、与打乱的诗句比一比。如果网络比诗人还守规矩，那并不是更高明：只从最可能的字里挑，写出来的是 “平均的诗”，而诗人也写古体。
+# 编号里没有写着哪个字平、哪个字仄，只能从诗人把字放在哪里学来。**押韵**在这么短的训练里没有学会：比打乱的诗句多押不了几首（贪心除外，
+# 它翻来覆去就写那几句，
 # 看看它的字对就知道）。只会数数的模型三样都学不到：句尾、平仄、韵脚，隔得都比它看得到的远。
 #
 # ## 用你的词写一首诗
@@ -778,8 +789,12 @@ for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items()
     results.record(f"probe.{name}_above_commonest", right - commonest, band=next(bands), digits=3)
 
 # %% [markdown] lang="en"
-# **Diagnosis.** The network has an ear. Exchange lines 1 and 2, or 2 and 4, and the tones no longer answer each other: it notices nearly always. Exchanged couplets keep the pattern
-# of the tones (try it with level, oblique, oblique, level), and a foreign couplet keeps it half of the time: there it notices far less. What the lines *say* it hardly knows. The probe
+# **Diagnosis.** The network has an ear. Exchange lines 1 and 2, or 2 and 4, and the tones no longer answer each other:
+# it notices nearly always. Exchanged couplets keep the pattern of the tones (try it with level, oblique, oblique,
+# level): there it notices far less. With a foreign couplet two different texts are compared, and a couplet of common
+# characters wins in any company: that line of the table says little. The dotted curve above compares better, the *same*
+# characters after their own first half and after a foreign one, and there the loss sits mostly where the tones must
+# answer. Of what the lines *say*, neither shows much. The probe
 # agrees: a good part of the tone stands in the vectors, though nothing in the input says how a character sounds. The list says what has been learned;
 # "understands" says more than anybody has measured.
 #
@@ -792,9 +807,11 @@ for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items()
 #
 # The split is by **novel**: *Persuasion* is held out, with all its names.
 
-# %% [markdown] lang="zh" of="63550d6c"
-# **诊断。** 这个网络有一副好耳朵。把一、二句或二、四句对调，平仄就不再相对相粘，它几乎每次都听得出来。两联对调，平仄的格局不变（拿 “平仄仄平” 试一试）；换上别人的一联，
-# 也有一半的机会合得上：这两种它就迟钝多了。诗句*说的是什么*，它几乎不知道。探针的结果也一致：输入里没有一处写着字怎么念，向量里却读得出相当一部分平仄。
+# %% [markdown] lang="zh" of="16d41631"
+# **诊断。** 这个网络有一副好耳朵。把一、二句或二、四句对调，平仄就不再相对相粘，它几乎每次都听得出来。两联对调，
+# 平仄的格局不变（拿 “平仄仄平” 试一试），它就迟钝多了。换上别人的一联，比较的是两段不同的文字，用字常见的那一联跟谁在一起都占便宜，
+# 所以表里这一行说明不了什么。前面图中的点线比得更公平：*同样的*字，接在自己的前半之后和接在别人的前半之后，损失主要落在平仄该呼应的地方。
+# 至于诗句*说的是什么*，两处都看不出多少。探针的结果也一致：输入里没有一处写着字怎么念，向量里却读得出相当一部分平仄。
 # 这张表说的是它学会了什么；“理解” 二字，说的比任何人测量过的都多。
 #
 # ## 同样的代码，换成简·奥斯汀
@@ -866,10 +883,12 @@ results.record("austen.bits_saved_by_both", min(per_character["4-gram of pieces"
                band=choose(smoke=(-0.2, 0), laptop=(0.022, 0.043), full=None), digits=3)
 
 # %% [markdown] lang="en"
-# The verdict on prose is sober. For as little training as a laptop allows, counting is hard to beat: it remembers every sequence at once, while the
+# The verdict on prose is sober. For as little training as a laptop allows, **counting wins**: it remembers every
+# sequence at once, while the
 # network moves its weights a little at each step and has read each novel once. On the poems it was the other way round, because what matters there, the
 # form, is *where* one is, and counting cannot know that. The mean of both is better than either: they fail at different places. More text, more training
-# and more parameters should tip the balance; that was not measured here (the full profile, chapter 8's scaling laws), since a network goes on learning where counting runs out of repetitions.
+# and more parameters should tip the balance, since a network goes on learning where counting runs out of repetitions;
+# that was not measured here (see the full profile, and chapter 8's scaling laws).
 #
 # ## Clinic: "the likeliest text is the best text"
 #
@@ -877,8 +896,9 @@ results.record("austen.bits_saved_by_both", min(per_character["4-gram of pieces"
 # itself, cut to the same length, is the mark.
 
 
-# %% [markdown] lang="zh" of="14fb562c"
-# 散文这边的结论并不风光。在笔记本电脑能承受的训练量下，很难胜过数数：它一下子记住所有出现过的序列，而网络每一步只挪动一点点权重，每部小说也只读过一遍。
+# %% [markdown] lang="zh" of="6fcf28c2"
+# 散文这边的结论并不风光。在笔记本电脑能承受的训练量下，**赢的是数数**：它一下子记住所有出现过的序列，而网络每一步只挪动一点点权重，
+# 每部小说也只读过一遍。
 # 唐诗那边正好相反，因为那里要紧的是格式，也就是*写到哪里了*，数数无从知道。两者取平均，比哪一个都好：它们错在不同的地方。更多的文本、更多的训练、更多的参数
 # 应当会扭转局面，这里没有测量（见 full 配置，以及第 8 章的缩放定律）：数数靠重复，重复用完就到头了，网络还能继续学。
 #

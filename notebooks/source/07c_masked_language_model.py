@@ -1,7 +1,8 @@
 # %% [markdown] lang="en"
 # # 7c Reading: an encoder that fills gaps
 #
-# Labels are dear, text is free. So let a network read ten thousand reviews without a single label, with some words hidden, and
+# Labels are dear, text is free. So let a network read thousands of reviews without a single label, with some words
+# hidden, and
 # make it guess them. That is how BERT was made. Does it then need fewer labels to tell praise from complaint? Here you build
 # the smallest BERT that shows every part of it, and measure it beside two honest rivals: counting, and logistic regression.
 #
@@ -16,10 +17,10 @@
 # **To know before:** chapter 7 (attention, masks), chapter 7b (cross entropy in bits). Time and memory, measured, stand below the
 # imports.
 
-# %% [markdown] lang="zh" of="3f8c4036"
+# %% [markdown] lang="zh" of="94ab2d6f"
 # # 7c 阅读：会做完形填空的编码器
 #
-# 标签很贵，文本不要钱。那就让网络去读上万条没有标签的评论，遮住其中一些字，要它来猜。BERT 就是这样炼成的。
+# 标签很贵，文本不要钱。那就让网络去读几千条没有标签的评论，遮住其中一些字，要它来猜。BERT 就是这样炼成的。
 # 读过之后，要它分辨好评差评，是不是就能少用一些标签？这一章搭一个麻雀虽小、五脏俱全的 BERT，再请两位老实的对手来比：数数，以及逻辑回归。
 #
 # **学完这一章，你能够**
@@ -98,15 +99,18 @@ results.cost("07c")
 # %%
 reviews = {language: datasets.reviews(language) for language in ("en", "zh")}
 figure, axes = plt.subplots(1, 4, figsize=(12, 3))
+draw = np.random.default_rng(0)
 for number, (language, before, after) in enumerate([("en", "this", "is"), ("zh", "不", "的")]):
-    one_side, both_sides = collections.Counter(), collections.Counter()
+    one_side, both_sides = [], []
     for review in reviews[language].train_texts:
         row = text.tokens(review, language)
         for left, word, right in zip(row, row[1:], row[2:], strict=False):
-            one_side[word] += left == before
-            both_sides[word] += left == before and right == after
+            one_side += [word] * (left == before)
+            both_sides += [word] * (left == before and right == after)
+    one_side = draw.choice(one_side, len(both_sides), replace=False).tolist()  # as many: fewer cases would look more certain
+    one_side, both_sides = collections.Counter(one_side), collections.Counter(both_sides)
     for axis, counts, gap in [(axes[2 * number], one_side, f"{before} …"), (axes[2 * number + 1], both_sides, f"{before} … {after}")]:
-        shares = np.array([count for _, count in counts.most_common() if count]) / counts.total()
+        shares = np.array([count for _, count in counts.most_common()]) / counts.total()
         names = [word for word, _ in counts.most_common(8)]
         axis.barh(names[::-1], shares[:8][::-1], color=plots.COLORS[0])
         axis.set(title=f"{gap}: {-(shares * np.log2(shares)).sum():.1f} bits", xlabel="share")
@@ -214,7 +218,7 @@ proofs.equal({
 # 何必如此？模型日后要读的文本里没有 `[MASK]`。假如每道题都带着这个记号，普通词的状态就从来用不上，也没有什么逼着它去表示点什么。
 # 所以有时就让词自己站在那里，可能对，也可能错，模型无从得知：每个词都得拿上下文来掂量。
 #
-# 规则是关于频率的断言，那就数。**偶然的偏差最多能有多大？** 有 $n$ 道题时，份额 $p$ 的标准差是 $\sqrt{p (1 - p) / n}$；放宽到三倍已经很宽松。
+# 规则是关于频率的断言，那就数。**偶然的偏差最多能有多大？** 有 $n$ 道题时，份额 $p$ 的标准差是 $\sqrt{p (1 - p) / n}$；取它的三倍作界限，已经相当宽松。
 
 # %%
 hidden = masked.hide(pieces, len(words), np.random.default_rng(0))
@@ -309,15 +313,20 @@ for sides, (bits, right) in counted.items():
 # every other one, padding excepted. Two heads can be put on it. The **guesser** goes through a dense layer to scores over the vocabulary, at the
 # asked places only. The **classifier** averages the states of the real tokens and gives two scores.
 #
-# Two facts are proved before training: a later word changes an earlier state (both sides count), and padding changes nothing.
+# Two facts are proved before training: a later word changes an earlier state (both sides count), and padding changes
+# nothing. The first is why this encoder cannot be trained to guess the *next* word at every place: the state there may
+# already hold that word, so the network would copy it, at a loss near zero, and learn nothing about language. Only what
+# is hidden from the input can be asked for.
 
-# %% [markdown] lang="zh" of="82293ed2"
+# %% [markdown] lang="zh" of="52f4e868"
 # ## 编码器，以及它看得见什么
 #
 # `encoder_only` 就是第 7 章的 Transformer 去掉因果掩码：嵌入和位置，然后是两个块，每个词元都看得见其他所有词元，填充除外。它上面可以安两种头。
 # **填空头**（guesser）经过一个全连接层，对整个词表打分，只在被问的位置上算。**分类头**（classifier）对真实词元的状态取平均，给出两个分数。
 #
 # 训练之前先证明两件事：后面的词会改变前面的状态（两边都算数）；填充什么也改变不了。
+# 第一件正说明了为什么不能让这个编码器在每个位置上猜*下一个*词：那里的状态可能已经含有这个词，
+# 网络照抄就行，损失接近零，却什么也没学到。只有从输入里遮住的东西，才能拿来问。
 
 # %%
 def build_encoder(dropout=0.0):
@@ -569,18 +578,22 @@ plots.show(
 # %% [markdown] lang="en"
 # - **The linear model wins**, with few labels and with many. Pairs of characters such as 不错 (*not bad*) or 失望 (*disappointed*) say nearly
 #   everything here, and it need not learn what a pair is.
-# - **Pre-training gives little**: with 100 labels a few points at best, and the embeddings alone bring about as much; with 1,000 and more
-#   nothing that three draws could tell from chance.
-# - Why? An encoder that fills gaps worse than counting has little to hand on. What it has learned is mostly which character follows which,
-#   and whether a gap says *good* or *bad* its neighbours hardly tell: 房间很＿ (*the room is very …*) takes either.
+# - **Pre-training gives little**: with 100 labels a few points at best, and the embeddings alone bring about as much;
+# with 1,000, nothing that three draws could tell from chance; with all 8,000, a single draw, no difference worth the
+# name.
+# - Why? An encoder that fills gaps worse than counting has little to hand on. What it has learned lies between counting
+# without neighbours and with one: how frequent each character is, and a little of what stands near what; and whether a
+# gap says *good* or *bad* its neighbours hardly tell: 房间很＿ (*the room is very …*) takes either.
 #
 # BERT's gains are real ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)), and so is this: they come with size, text and time. The recipe alone
 # brings nothing, and a baseline of a second tells you so.
 
-# %% [markdown] lang="zh" of="4553ed4d"
+# %% [markdown] lang="zh" of="23917342"
 # - **线性模型赢了**，标签少时赢，标签多时也赢。“不错” “失望” 这样相邻的两个字，在这里几乎说明了一切，而它用不着去学什么叫 “相邻两字”。
-# - **预训练的好处很小**：100 个标签时最多高几个百分点，而只搬嵌入也差不多是这些；到了 1,000 个以上，三次抽样看不出与偶然有什么分别。
-# - 为什么？一个填空还不如数数的编码器，没有多少东西可传。它学到的主要是哪个字跟着哪个字；而空里该填 “好” 还是填 “差”，邻居多半不说：
+# - **预训练的好处很小**：100 个标签时最多高几个百分点，而只搬嵌入也差不多是这些；1,000 个时，三次抽样看不出与偶然有什么分别；8,000 个全用时只抽了一次，
+# 也看不出像样的差别。
+# - 为什么？一个填空还不如数数的编码器，没有多少东西可传。它学到的介于 “不看邻居” 与 “只看左邻” 的数数之间：每个字有多常见，再加一点点谁常在谁的附近；
+# 而空里该填 “好” 还是填 “差”，邻居多半不说：
 #   “房间很＿”，两者都行。
 #
 # BERT 的进步是真的（[Devlin 等，2018](https://arxiv.org/abs/1810.04805)），这里的结果也是真的：进步是和规模、文本、时间一起来的。光有配方什么也带不来，
@@ -741,7 +754,8 @@ exercises.quiz("07c")
 #
 # - Devlin et al., [*BERT: pre-training of deep bidirectional Transformers*](https://arxiv.org/abs/1810.04805), 2018: read sections 3 and 5.
 # - Liu et al., [*RoBERTa*](https://arxiv.org/abs/1907.11692), 2019: the same model, trained longer on more text; what mattered and what did not.
-# - Turc et al., [*Well-read students learn better*](https://arxiv.org/abs/1908.08962), 2019: pre-training very small models, some of the size used here.
+# - Turc et al., [*Well-read students learn better*](https://arxiv.org/abs/1908.08962), 2019: pre-training very small
+# models; their smallest is twice as wide as the one here, their *Mini* is as deep and as wide as our full profile's.
 # - Wettig et al., [*Should you mask 15% in masked language modeling?*](https://arxiv.org/abs/2202.08005), 2022.
 #
 # **What the full profile changes.** Four blocks of width 256, forty passes. Expect gaps below counting; whether the linear model is
@@ -749,7 +763,7 @@ exercises.quiz("07c")
 #
 # Next: chapter 8 asks how such gains grow with size, data and compute; 8b adapts a trained network of another kind.
 
-# %% [markdown] lang="zh" of="f09b149c"
+# %% [markdown] lang="zh" of="78e7f46d"
 # ## 用在哪里，读些什么
 #
 # 靠填空练成的编码器，给邮件分类，替搜索引擎找段落，在文中标出人名地名；同样的想法还用来补图像块
@@ -757,7 +771,8 @@ exercises.quiz("07c")
 #
 # - Devlin 等，[*BERT: pre-training of deep bidirectional Transformers*](https://arxiv.org/abs/1810.04805)，2018：读第 3 节和第 5 节。
 # - Liu 等，[*RoBERTa*](https://arxiv.org/abs/1907.11692)，2019：同一个模型，文本更多，训练更久；哪些要紧，哪些不要紧。
-# - Turc 等，[*Well-read students learn better*](https://arxiv.org/abs/1908.08962)，2019：预训练很小的模型，有的与这里一般大。
+# - Turc 等，[*Well-read students learn better*](https://arxiv.org/abs/1908.08962)，2019：预训练很小的模型；其中最小的，
+# 宽度也是这里的两倍，*Mini* 的层数和宽度则与本章 full 配置相同。
 # - Wettig 等，[*Should you mask 15% in masked language modeling?*](https://arxiv.org/abs/2202.08005)，2022。
 #
 # **换成 full 配置会怎样。** 四个块，宽 256，读四十遍。预计填空会胜过数数；能不能胜过线性模型，请你自己核对。
