@@ -13,22 +13,22 @@ def time_to_accuracy(answer):
     found = answer(seconds, accuracy, 0.99)
     expect(
         found != 2 and found != 3,
-        "要的是秒数，而不是第几个周期",
+        "要的是秒数，而不是第几轮",
         "the answer is a time in seconds, not the number of an epoch",
     )
     expect(
         not close(found, 25.0),
-        "这是那一个周期的时间：到达目标之前的周期也花了时间，要加起来",
+        "这是那一轮的时间：到达目标之前的轮也花了时间，要加起来",
         "that is the time of one epoch: add up all epochs until the target is met",
     )
     expect(
         not close(found, 50.0),
-        "达到目标的那个周期本身也要算进去",
+        "达到目标的那一轮本身也要算进去",
         "the epoch that reaches the target counts too",
     )
     expect(
         not close(found, 95.0),
-        "第一次达到目标就该停表，后面的周期不算",
+        "第一次达到目标就该停表，后面的轮不算",
         "stop the clock at the first epoch that reaches the target",
     )
     expect(close(found, 75.0), "30 + 20 + 25 秒，应得 75", "30 + 20 + 25 seconds should give 75")
@@ -100,47 +100,47 @@ def early_stopping(answer):
     found = answer(list(losses), 3)
     expect(
         isinstance(found, tuple) and len(found) == 2,
-        "应返回两个数：（停下的周期, 最好的周期）",
+        "应返回两个数：（停下的轮, 最好的轮）",
         "return two numbers: (epoch of stopping, best epoch)",
     )
     stopped, best = (int(number) for number in found)
     expect(
         (stopped, best) != (5, 5),
-        "没有提前停下：每个周期都要和目前最好的损失比，而不是和上一个周期比",
+        "没有提前停下：每轮都要和目前最好的损失比，而不是和上一轮比",
         "nothing stopped it: compare each loss with the best so far, not with the epoch before",
     )
     expect(
         best != 5,
-        "第 5 个周期的损失确实更低，但训练在那之前已经停了：提前停止看不到未来",
+        "第 5 轮的损失确实更低，但训练在那之前已经停了：提前停止看不到未来",
         "epoch 5 is better, but training has stopped before it: early stopping cannot see the future",
     )
     expect(
         (stopped, best) != (1, 4),
-        "顺序反了：先是停下的周期，再是最好的周期",
+        "顺序反了：先是停下的轮，再是最好的轮",
         "the order is reversed: first the epoch of stopping, then the best one",
     )
-    expect(best != 2, "周期从 0 数起", "epochs are counted from 0")
-    expect(best == 1, "最好的周期是验证损失最低的那个（从 0 数起）", "the best epoch is that of the lowest loss so far")
+    expect(best != 2, "轮从 0 数起", "epochs are counted from 0")
+    expect(best == 1, "最好的轮是验证损失最低的那个（从 0 数起）", "the best epoch is that of the lowest loss so far")
     expect(
         stopped != 2,
-        "第一次变差不该停：耐心（patience）为 3，要连续 3 个周期没有进步",
+        "第一次变差不该停：耐心（patience）为 3，要连续 3 轮没有进步",
         "the first worse epoch is not enough: patience 3 means three epochs in a row without a new best",
     )
     expect(
         stopped != 5,
-        "停得晚了一个周期：连续 patience 个周期没有进步时就停",
+        "停得晚了一轮：连续 patience 轮没有进步时就停",
         "one epoch too late: stop as soon as `patience` epochs in a row brought no new best",
     )
-    expect(stopped == 4, "第 2、3、4 个周期都没有进步，应停在第 4 个周期", "epochs 2, 3 and 4 bring no new best: stop at 4")
+    expect(stopped == 4, "第 2、3、4 轮都没有进步，应停在第 4 轮", "epochs 2, 3 and 4 bring no new best: stop at 4")
     wave = tuple(answer([1.0, 0.8, 0.9, 0.85, 0.7, 0.75, 0.72, 0.71], 3))
     expect(
         wave == (7, 4),
-        "每创新低，就要从头数；要和最好的损失比，而不是和上一个周期比",
+        "每创新低，就要从头数；要和最好的损失比，而不是和上一轮比",
         "a new best starts the count again; compare with the best loss, not with the epoch before",
     )
     expect(
         tuple(answer([0.9, 0.8, 0.7], 3)) == (2, 2),
-        "一直在进步时不会提前停：停在最后一个周期",
+        "一直在进步时不会提前停：停在最后一轮",
         "while the loss keeps falling nothing stops early: the last epoch is both",
     )
 

@@ -297,9 +297,9 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# The range is wider, at both ends. The promise named the high end: at the highest rate the plain network falls far, often to
-# guessing, and the normalised one falls less; how much less depends on the seed. It did not mention the low end: with
-# normalisation a *low* rate learns in one short training, where the plain network has barely begun.
+# The range is wider, above all at the low end: with normalisation a *low* rate learns in one short training, where the
+# plain network has barely begun. The promise named the high end, and there this run is no proof: at the highest rate
+# the plain network falls far, often to guessing, and the normalised one holds or falls with it, depending on the seed.
 #
 # ## The order of layers, and a free lunch at prediction time
 #
@@ -310,10 +310,9 @@ plots.show(
 # 2. In prediction the layer is a fixed scale and shift per channel, so it can be **folded** into the convolution and
 #    costs nothing: $\; w' = w \dfrac{\gamma}{\sqrt{v + \epsilon}}, \quad b' = \beta - \dfrac{\gamma\, m}{\sqrt{v + \epsilon}}$.
 
-# %% [markdown] lang="zh" of="92d0aced"
-# 范围确实变宽了，而且两头都变宽。承诺里说的是高的那一头：在最高的学习率下，普通网络跌得很惨，常常只剩瞎猜，归一化的网络跌得少些，
-# 少多少要看随机种子。
-# 承诺里没提的是低的那一头：有归一化时，*较低*的学习率在一次短训练里就能学会，普通网络此时才刚起步。
+# %% [markdown] lang="zh" of="e9d57969"
+# 范围确实变宽了，主要是在低的那一头：有归一化时，*较低*的学习率在一次短训练里就能学会，普通网络此时才刚起步。承诺里说的是高的那一头，而在那里，
+# 这次运行证明不了什么：学习率最高时，普通网络跌得很惨，常常只剩瞎猜；归一化的网络有时撑得住，有时一起跌下去，要看随机种子。
 #
 # ## 层的次序，以及预测时的免费午餐
 #
@@ -343,13 +342,13 @@ proofs.equal({
 # the same network with shortcuts did not, and with 152 layers it won ImageNet
 # ([He, Zhang, Ren and Sun 2015](https://arxiv.org/abs/1512.03385)).
 #
-# We repeat the story in small: maps of 7 × 7, 16 channels, three ways to stack, 4 or 20 convolutions. A residual block is
-# $\;y = \text{ReLU}\big(x + F(x)\big)$ with two convolutions in $F$, so its gradient has a path,
-# $\;\partial y / \partial x = 1 + \partial F / \partial x$, that does not pass through the weights.
+# We repeat the story in small: maps of 7 × 7, 16 channels, three ways to stack, 4 or 20 convolutions. A residual block
+# is $\;y = \text{ReLU}\big(x + F(x)\big)$ with two convolutions in $F$. Wherever the ReLU is open, $\;\partial y /
+# \partial x = I + \partial F / \partial x$: the gradient has a path, the $I$, that does not pass through the weights.
 #
 # First the gradients **before any training**, layer by layer, in a network of 20 convolutions.
 
-# %% [markdown] lang="zh" of="c5819833"
+# %% [markdown] lang="zh" of="98e577b5"
 # ## 深度：普通网络为什么停下，残差网络为什么能继续
 #
 # VGG 把 3 × 3 卷积叠到 19 层，就停住了（[Simonyan 与 Zisserman，2014](https://arxiv.org/abs/1409.1556)）；
@@ -359,8 +358,8 @@ proofs.equal({
 # （[何恺明、张祥雨、任少卿、孙剑，2015](https://arxiv.org/abs/1512.03385)）。
 #
 # 我们在小尺度上重演一遍：7 × 7 的特征图，16 个通道，三种叠法，4 层或 20 层卷积。
-# 残差块是 $\;y = \text{ReLU}\big(x + F(x)\big)$，其中 $F$ 含两层卷积，
-# 于是梯度多了一条不经过权重的路：$\;\partial y / \partial x = 1 + \partial F / \partial x$。
+# 残差块是 $\;y = \text{ReLU}\big(x + F(x)\big)$，其中 $F$ 含两层卷积。凡是 ReLU 打开的地方，$\;\partial y / \partial x = I + \partial F / \partial x$：
+# 梯度多了一条不经过权重的路，就是那个 $I$。
 #
 # 先看**训练之前**的梯度：在一个有 20 层卷积的网络里，逐层来看。
 
@@ -722,7 +721,8 @@ plots.show(
 
 # %% [markdown] lang="en"
 # Shift, turn, zoom: better with every seed, and on the moved digits by far, since the network has met such places in
-# training. The mirror is a lesson too: on the test digits it harms, because half of what it shows is no digit any more. On
+# training. The mirror is a lesson too: on the test digits it harms, because half of what it shows is mirrored, and a
+# mirrored 2, 4 or 7 is no digit any more. On
 # the moved digits it even helps a little: a mirrored stroke stands in another place, a crude kind of shift. An augmentation
 # is judged by the digits that you care about.
 #
@@ -732,9 +732,9 @@ plots.show(
 # with Keras' default `momentum=0.99`. Then it reads **the very digits it was trained on**, in both modes. If prediction
 # is bad even there, it cannot be overfitting. **Predict:** which part of the layer is to blame?
 
-# %% [markdown] lang="zh" of="53487355"
+# %% [markdown] lang="zh" of="362c2e8c"
 # 平移、旋转、缩放：每个种子都变好，在平移过的数字上好得尤其多，因为训练时网络已经见过这样的位置。镜像也给人启发：在测试数字上它有害，
-# 因为它给网络看的有一半已经不是数字；在平移过的数字上它反而略有帮助，因为镜像后的笔画换了位置，算是一种粗糙的平移。
+# 因为它给网络看的有一半是镜像，而镜像后的 2、4、7 已经不是数字；在平移过的数字上它反而略有帮助，因为镜像后的笔画换了位置，算是一种粗糙的平移。
 # 一种增强好不好，要看你关心的是哪些数字。
 #
 # ## 门诊：“训练好、测试差，就是过拟合”

@@ -179,7 +179,7 @@ for name, layer, reference in [
 # %% [markdown] lang="zh" of="e1af3ede"
 # ## 反向：梯度归谁？
 #
-# 设上一层传回 $g_{i,j}$。求平均时，窗口里每个像素都以权重 $1/P^2$ 参与了；求最大时，只有胜者参与了：
+# 设后一层传回 $g_{i,j}$。求平均时，窗口里每个像素都以权重 $1/P^2$ 参与了；求最大时，只有胜者参与了：
 #
 # $$ \text{平均：}\quad \frac{\partial L}{\partial x_{r,t}} = \sum_{\text{包含 } (r,t) \text{ 的窗口 } (i,j)} \frac{g_{i,j}}{P^2}
 #    \qquad

@@ -587,7 +587,8 @@ plots.show(
     "遇到糟糕的开局时，好几轮都停在 “永远猜最常见数字” 的线上。",
 )
 # %% [markdown] lang="en"
-# With a tuned rate squared error comes near, *from a lucky start*. Cross entropy does not need the luck.
+# With ten times the rate squared error comes near, *from an ordinary start*. Surely wrong at the start, it does not
+# move for epochs; cross entropy hardly minds.
 #
 # ## Beyond accuracy: which mistakes?
 #
@@ -596,8 +597,8 @@ plots.show(
 # Of all true eights, how many did it *find* (**recall**, along the row)?
 #
 # We train three networks on 3,000 digits only, far too long, with three losses. They serve the rest of the chapter.
-# %% [markdown] lang="zh" of="16340f11"
-# 学习率调好之后，平方误差追得上来，*前提是开局走运*；交叉熵用不着这份运气。
+# %% [markdown] lang="zh" of="f6a18ac9"
+# 学习率乘以十之后，平方误差追得上来，*前提是开局正常*。若一开局就很有把握地错了，它好几轮都动不了；交叉熵则几乎不受影响。
 #
 # ## 不止看准确率：错的是哪些？
 #
@@ -731,6 +732,10 @@ plots.show(
     alt_zh="准确率随把握的变化：交叉熵在对角线下方（太自信），温度缩放之后贴近对角线，标签平滑则在对角线上方（不够自信）。",
 )
 # %% [markdown] lang="en"
+# Cross entropy, trained too long, is too sure: $T$ above 1. Label smoothing is not sure enough: $T$ below 1, and the
+# widest gap of the three before scaling, although it reads the most digits rightly. Focal loss needs hardly any
+# correction here. One number brings all three near the diagonal, and changes not one reading.
+#
 # ## Formula clinic: how are the labels encoded?
 #
 # A common beginner's recipe ends in `Dense(10, activation="softmax")` and `loss="categorical_crossentropy"`, and does
@@ -738,7 +743,10 @@ plots.show(
 # $-\sum_i y_i \log p_i$ with $y$ a whole row, 1 at the label and 0 elsewhere (**one-hot**). An integer is not such a
 # row. Two fixes: turn the labels into rows, or take the *sparse* loss, which reads $-\log p_y$ directly and needs no
 # rows. **Predict** what each line prints.
-# %% [markdown] lang="zh" of="b5865697"
+# %% [markdown] lang="zh" of="fcc484cb"
+# 训练过头的交叉熵太自信：$T$ 大于 1。标签平滑不够自信：$T$ 小于 1，缩放之前的差距是三者中最大的，尽管它认对的数字最多。焦点损失在这里几乎不用校正。
+# 只用一个数，三者就都靠近对角线，而读数一个也没有变。
+#
 # ## 公式门诊：标签是怎么编码的？
 #
 # 常见的入门配方以 `Dense(10, activation="softmax")` 和 `loss="categorical_crossentropy"` 收尾，却不交代标签长什么样。
@@ -807,11 +815,18 @@ for name, (ending, from_logits, band) in faults.items():
     results.record(f"{name}.fault_accuracy", training.accuracy(model, x_test, y_test), band=band)
     print(f"  last loss · 最后的损失 {history['loss'][-1]:.3f}, Keras warned · 警告: {any('Softmax' in str(w.message) for w in caught)}")
 # %% [markdown] lang="en"
+# Scores read as probabilities give themselves away: the accuracy is near guessing. The softmax that Keras sees is
+# repaired. The hidden one is the dangerous one: no warning, the loss falls, the accuracy is respectable, and it is
+# clearly worse than it should be. Compare the loss with its floor.
+#
 # ### Exercise 1 · easy — precision and recall
 #
 # Write `precision_and_recall(confusion, digit)`: two numbers from a confusion matrix whose rows are the true digits and
 # whose columns are the readings.
-# %% [markdown] lang="zh" of="6879e0b2"
+# %% [markdown] lang="zh" of="1af271a1"
+# 把分数当概率，自己会露馅：准确率接近瞎猜。Keras 看得见的那个 softmax 会被纠正。危险的是藏起来的那个：没有警告，损失也在降，准确率也像样，
+# 却明显不如应有的水平。拿损失与它的下限比一比。
+#
 # ### 练习 1 · 易 —— 精确率与召回率
 #
 # 写出 `precision_and_recall(confusion, digit)`：由混淆矩阵算出两个数。矩阵的行是真实数字，列是读法。
@@ -902,11 +917,11 @@ exercises.quiz("04")
 #   2017: temperature scaling.
 # - Müller, Kornblith and Hinton, [*When does label smoothing help?*](https://arxiv.org/abs/1906.02629), 2019.
 #
-# **What the full profile changes.** The loss experiment sees 50,000 digits for more epochs: squared error catches up
-# further. The overtrained networks train longer and become still surer of themselves.
+# **What the full profile changes.** The loss experiment sees 50,000 digits for more epochs: expect squared error to
+# catch up further, and the overtrained networks, trained longer, to become still surer of themselves.
 #
 # Next: chapter 5 looks at who walks down the gradient: the optimisers.
-# %% [markdown] lang="zh" of="57971d66"
+# %% [markdown] lang="zh" of="1404a9d8"
 # ## 用在哪里，读些什么
 #
 # 几乎所有分类器、所有语言模型的末端都是 softmax 加交叉熵；在语言模型里，一个词元就是一个类别（第 7b 章）。
@@ -921,6 +936,6 @@ exercises.quiz("04")
 #   2017：温度缩放。
 # - Müller、Kornblith 与 Hinton，[*When does label smoothing help?*](https://arxiv.org/abs/1906.02629)，2019。
 #
-# **换成 full 配置会怎样。** 损失实验用 50,000 个数字、更多轮数，平方误差会追得更近；过度训练的网络训练得更久，也更加自信。
+# **换成 full 配置会怎样。** 损失实验用 50,000 个数字、更多轮数，预计平方误差会追得更近；过度训练的网络训练得更久，预计也更加自信。
 #
 # 接下来：第 5 章看看是谁在沿着梯度往下走 —— 优化器。

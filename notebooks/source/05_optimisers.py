@@ -93,9 +93,9 @@ results.cost("05")
 #
 # The steepest direction sets the limit; the flattest one decides how long it takes. Their ratio
 # $\kappa = \lambda_{\max} / \lambda_{\min}$ is the **condition number**. With a running kernel, move the slider across
-# the limit, $2/12$. (Without one: the picture above shows three positions of it.)
+# the limit, $2/12$. (Without one: the picture below shows three positions of it.)
 
-# %% [markdown] lang="zh" of="ada09df8"
+# %% [markdown] lang="zh" of="81422fde"
 # ## 想法：探一探坡度，迈一步
 #
 # 你站在大雾中的山坡上，看不见谷底，脚下却能感到坡度。于是朝下坡方向迈一步，再探，再迈。坡度就是损失 $L$ 在权重 $w$ 处的
@@ -689,14 +689,15 @@ for condition in (10, 100, 1_000):
 #
 # ### Twenty steps on real digits: NumPy = reference = Keras
 #
-# Each of the nine walks 20 steps on the digit network (float64, mini-batches of 32), three times: by the lines above, by
+# Each of the nine walks 20 steps on the digit network (float64, mini-batches of 32), three times: by the lines of the
+# next two cells, by
 # `course_utils.reference.optimizers`, by Keras. Each walker takes its gradients at *its own* weights, so a difference would
 # grow. Weight decay and $\epsilon$ are set larger than usual: with the defaults a forgotten one would hide below the
 # tolerance. All 25,450 parameters are compared at every step.
 #
 # An equality that cannot fail proves nothing. So leave out one part at a time: does the comparison notice?
 
-# %% [markdown] lang="zh" of="61f88f05"
+# %% [markdown] lang="zh" of="e136846f"
 # ## 每个权重都有自己的步长
 #
 # 有的梯度大，有的梯度极小，所有权重共用一个学习率就不合身了。下面几种方法把每个权重的梯度除以它自己平常的大小。
@@ -724,7 +725,7 @@ for condition in (10, 100, 1_000):
 #
 # ### 在真实数字上走二十步：NumPy = 参考实现 = Keras
 #
-# 九种优化器各在数字网络上走 20 步（float64，每批 32 个），每种走三遍：用上面那几行，用 `course_utils.reference.optimizers`，用 Keras。
+# 九种优化器各在数字网络上走 20 步（float64，每批 32 个），每种走三遍：用下面两格里的那几行，用 `course_utils.reference.optimizers`，用 Keras。
 # 每一遍都在*自己的*权重处求梯度，所以只要有差别就会越滚越大。权重衰减和 $\epsilon$ 特意取得比平常大：
 # 若用默认值，漏掉一项也会藏在容许误差以下。每一步都比较全部 25,450 个参数。
 #
@@ -1018,8 +1019,9 @@ plots.show(
 #
 # The largest effect is another one: with the default learning rate, plain SGD and Adagrad fall far behind, and after six trials
 # they do not. "Adam beats SGD" is here a statement about defaults: Adam's is near its best on many tasks, SGD's is not. All
-# this is a small perceptron, a short training, a learning rate that stays constant. On Transformers, whose gradients differ in
-# size from layer to layer, Adam's family keeps a real lead ([Zhang et al. 2020](https://arxiv.org/abs/1912.03194)), and when
+# this is a small perceptron, a short training, a learning rate that stays constant. On Transformers, where the noise of
+# mini-batch gradients has heavy tails (now and then one is huge), Adam's family keeps a real lead ([Zhang et al.
+# 2020](https://arxiv.org/abs/1912.03194)), and when
 # trainings are too dear to repeat, a method that works untuned is worth a lot. Chapter 5a adds schedules, and how to choose.
 #
 # ## Formula clinic
@@ -1036,14 +1038,14 @@ plots.show(
 # apart? Test: multiply the loss by 100 and look at the path. A learning rate that changes with time but is the same for
 # all weights passes the factor on. A method that divides by the size of each weight's own gradients does not feel it.
 
-# %% [markdown] lang="zh" of="1cc28e02"
+# %% [markdown] lang="zh" of="b8e6dc9a"
 # 先看范围，再下结论。图上方有两行列出与最好者范围重叠的优化器，以及与调过的 SGD 重叠的优化器：同一组之内，这个实验看*不*出差别，
 # 何况只有三个种子。我们跑了三次，每次都换新种子，平均最高的都是 Muon：这个网络几乎所有权重都在一个大矩阵里，正合 Muon 的用处；
 # 而且这里比的是更新次数，不是时间（Muon 每次更新要多做好几次矩阵乘法）。其余各种彼此接近，调过的 Adam *并不*领先于调过的 SGD。
 #
 # 最大的差别在别处：用默认学习率时，普通 SGD 和 Adagrad 远远落后；试过六个学习率之后，就不是那么回事了。
 # “Adam 胜过 SGD” 在这里说的是默认值：Adam 的默认值在许多任务上已接近最佳，SGD 的则不然。
-# 这一切都只是一个小感知机、一次短训练，学习率也始终不变。Transformer 各层的梯度大小悬殊，
+# 这一切都只是一个小感知机、一次短训练，学习率也始终不变。在 Transformer 上，小批量梯度的噪声是重尾的（偶尔大得出奇），
 # Adam 一族在那里的优势是实在的（[Zhang 等，2020](https://arxiv.org/abs/1912.03194)）；
 # 训练贵得没法重来时，不调也能用的方法就很值钱。学习率调度与如何选择，见第 5a 章。
 #
@@ -1286,12 +1288,13 @@ exercises.quiz("05")
 # - Baydin, Pearlmutter, Radul and Siskind, [*Automatic differentiation in machine learning: a survey*](https://arxiv.org/abs/1502.05767).
 # - Kingma and Ba, [*Adam*](https://arxiv.org/abs/1412.6980), sections 2 and 3, with this chapter's cells beside it.
 #
-# **What the full profile changes.** All nine are tuned on 48,000 digits and trained longer. The error falls for all of them;
+# **What the full profile changes.** All nine are tuned on 48,000 digits and trained longer. Expect the error to fall
+# for all of them;
 # which differences survive the spread, the run will say.
 #
 # Next: chapter 5a changes the learning rate *during* training, and asks what helps on digits never seen.
 
-# %% [markdown] lang="zh" of="50b25b2f"
+# %% [markdown] lang="zh" of="c84107ef"
 # ## 用在哪里，读些什么
 #
 # 这门课里会学习的东西，靠的几乎都是梯度，再加上这九条规则之一。自动微分也用来改进天气模型、设计飞机，共同的想法就是便宜的反向传播。
@@ -1306,6 +1309,6 @@ exercises.quiz("05")
 # - Baydin、Pearlmutter、Radul 与 Siskind，[*Automatic differentiation in machine learning: a survey*](https://arxiv.org/abs/1502.05767)。
 # - Kingma 与 Ba，[*Adam*](https://arxiv.org/abs/1412.6980) 第 2、3 节，对照本章的代码来读。
 #
-# **换成 full 配置会怎样。** 九种优化器都用 48,000 个数字调参，训练也更久。错误率都会下降；哪些差别大过随机范围，由那次运行来回答。
+# **换成 full 配置会怎样。** 九种优化器都用 48,000 个数字调参，训练也更久。预计错误率都会下降；哪些差别大过随机范围，由那次运行来回答。
 #
 # 接下来：第 5a 章在训练*过程中*改变学习率，并追问怎样才能在没见过的数字上读得更好。

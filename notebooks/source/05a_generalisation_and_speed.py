@@ -132,7 +132,7 @@ plots.show(
 # %% [markdown] lang="zh" of="ba752740"
 # ## 四种学习率调度
 #
-# **学习率调度**（learning-rate schedule）给出每次更新所用的学习率 $\eta$；$t = 0, 1, 2, \dots$ 数的是更新次数，*不是*周期数。
+# **学习率调度**（learning-rate schedule）给出每次更新所用的学习率 $\eta$；$t = 0, 1, 2, \dots$ 数的是更新次数，*不是*轮数。
 #
 # | 调度 | 公式 | Keras 中 |
 # |---|---|---|
@@ -197,7 +197,7 @@ plots.show(
 # 同一个网络、同样的数字、同样多的更新、同样的最高学习率，只有调度不同。用来比较的是从**训练集**里留出的数字，不是测试集：
 # 这里要做选择，而凭测试集做选择的人，手里就没有测试集了。
 #
-# **先猜**两件事：第一个周期之后谁领先？到最后谁领先？
+# **先猜**两件事：第一轮之后谁领先？到最后谁领先？
 
 # %%
 digits = datasets.mnist()
@@ -258,14 +258,15 @@ axis.legend()
 plots.show(
     figure,
     alt="Error on held-out digits after each epoch for four schedules, one line each; the one with warm-up is lowest.",
-    alt_zh="四种调度在每个周期之后的留出集错误率，各一条线；带预热的那条最低。",
+    alt_zh="四种调度在每轮之后的留出集错误率，各一条线；带预热的那条最低。",
 )
 
 # %% [markdown] lang="en"
 # Did you expect that? The walker taught that the rate must fall. Here the fall alone is not what decides: the curve that
 # leads from the first epoch to the last is the one that *starts* gently. The other three begin at the full rate with
 # random weights; the first updates throw those far off, and even a schedule that falls afterwards has to find its way
-# back. The next section shows why: in the first hundred updates this network does not bear such a rate.
+# back. (The winner also falls along another curve: to separate the two, run the cosine without its warm-up.) The next
+# section supports the first explanation: in the first hundred updates this network does not bear such a rate.
 #
 # Two things to keep. A high peak needs a warm-up. And a schedule must reach (nearly) zero *when the training ends*: the
 # number of epochs belongs to the recipe, and a schedule that is cut off half-way has not done its work.
@@ -279,13 +280,13 @@ plots.show(
 # A trap: what `fit` reports as `loss` is the running *mean* of the epoch, which hides the explosion. The loop below
 # resets it before each batch.
 
-# %% [markdown] lang="zh" of="31c9fcf0"
-# 料到了吗？走路的人告诉我们学习率必须下降，可在这里，起决定作用的不只是下降：从第一个周期一直领先到最后的，
+# %% [markdown] lang="zh" of="c8d5aabc"
+# 料到了吗？走路的人告诉我们学习率必须下降，可在这里，起决定作用的不只是下降：从第一轮一直领先到最后的，
 # 是*起步*平缓的那一种。
-# 另外三种一上来就用最高的学习率，而权重还是随机的；最初几次更新把权重甩得很远，后来再怎么下降，也得先找路回来。
-# 下一节会说明原因：在最初一百来次更新里，这个网络承受不了这么高的学习率。
+# 另外三种一上来就用最高的学习率，而权重还是随机的；最初几次更新把权重甩得很远，后来再怎么下降，也得先找路回来。（胜者下降的曲线也不同；
+# 要分清是哪个原因，可以跑一次不带预热的余弦。）下一节支持前一种解释：在最初一百来次更新里，这个网络承受不了这么高的学习率。
 #
-# 记住两点：峰值高，就需要预热；而且调度要在*训练结束时*降到（接近）零 —— 周期数是配方的一部分，
+# 记住两点：峰值高，就需要预热；而且调度要在*训练结束时*降到（接近）零 —— 轮数是配方的一部分，
 # 半途截断的调度没有完成它的任务。
 #
 # ## 学习率搜索
@@ -294,7 +295,7 @@ plots.show(
 # 每次更新都让学习率按指数增大，从小得没用一直到大得离谱，同时记下每个小批量的损失。这就是倍数*大于* 1 的 `exponential`。
 # 起初没什么动静，然后损失下降，最后回升甚至爆炸。
 #
-# 一个陷阱：`fit` 报告的 `loss` 是这个周期到目前为止的*平均值*，会把爆炸掩盖掉。下面的循环在每个批之前都先清零。
+# 一个陷阱：`fit` 报告的 `loss` 是这一轮到目前为止的*平均值*，会把爆炸掩盖掉。下面的循环在每个批之前都先清零。
 
 # %%
 def find_learning_rate(model, inputs, labels, lowest=1e-4, highest=10.0, updates=120, batch_size=64):
@@ -478,7 +479,7 @@ plots.show(
 # | L1 正则化 | 损失 $+\ \lambda \sum \lvert w \rvert$：梯度 $\lambda\,\mathrm{sign}(w)$，把权重拉到恰好为零 |
 # | L2 正则化 | 损失 $+\ \lambda \sum w^2$：梯度 $2 \lambda w$，越大的权重拉得越狠 |
 # | 随机失活（dropout） | 训练时每个单元以概率 $p$ 置 0，其余除以 $1 - p$ |
-# | 早停（early stopping） | 留出数字上的损失连续几个周期没有改善，就停下 |
+# | 早停（early stopping） | 留出数字上的损失连续几轮没有改善，就停下 |
 # | 数据增强（augmentation） | 由旧图造新图：平移之后还是同一个数字 |
 # | 更多数据 | 最实在的办法 |
 #
@@ -547,7 +548,7 @@ for name, optimizer in {"SGD": keras.optimizers.SGD, "Adam": keras.optimizers.Ad
 # 我们从它的零出发算出其余部分。
 # 测试时这一层什么也不做。
 #
-# **数据增强**用不着公式，用眼睛看就行：再往下是八个数字的原样，以及网络看到的两行样子 —— 最多移动两个像素，每个周期都不一样。
+# **数据增强**用不着公式，用眼睛看就行：再往下是八个数字的原样，以及网络看到的两行样子 —— 最多移动两个像素，每轮都不一样。
 
 # %%
 inputs = np.random.default_rng(0).uniform(0.5, 1.5, size=(1_000, 64)).astype("float32")
@@ -644,14 +645,16 @@ plots.show(
 # is small; what differs is how much tuning they need.
 #
 # - **Start with Adam or AdamW** at 0.001 and a falling schedule. They forgive a bad rate, badly scaled inputs, sparse
-#   gradients. Transformers need them (or relatives): plain gradient descent barely trains those
+# gradients. Transformers need them (or relatives): plain gradient descent falls far behind there
 #   ([Zhang et al. 2020](https://arxiv.org/abs/1912.03194)).
 # - **SGD with momentum** has one number fewer in memory for each weight and is cheaper per step. With batch normalisation and
 #   a tuned rate it is hard to beat on images. It forgives nothing: use the finder.
-# - **RMSprop and Adagrad** are special cases that Adam contains; Adagrad's rate falls by itself and never recovers.
+# - **RMSprop** is Adam without the averaged gradient and the correction. **Adagrad** corresponds to $\beta_1 = 0$,
+# $\beta_2 \to 1$ and a rate that falls like $1/\sqrt{t}$: it falls by itself and never recovers.
 # - **Lion** saves memory, **Muon** uses the shape of matrices; take them when you have many runs to compare.
-# - More general than this or that name: a tuned old optimiser beats an untuned new one
-#   ([Choi et al. 2019](https://arxiv.org/abs/1910.05446), [Schmidt et al. 2021](https://arxiv.org/abs/2007.01547)).
+# - More than the name, the tuning counts: rankings change with how carefully each was tuned ([Choi et al.
+# 2019](https://arxiv.org/abs/1910.05446)); trying several with their defaults helps about as much as tuning one, and
+# none wins everywhere ([Schmidt et al. 2021](https://arxiv.org/abs/2007.01547)).
 #
 # You can now measure such a choice. That is the rest of this chapter.
 #
@@ -670,7 +673,7 @@ plots.show(
 # 4. Old and new recipe run in the same notebook, one after the other: the *ratio* of their times is the result. Seconds
 #    belong to a machine.
 
-# %% [markdown] lang="zh" of="40be90e9"
+# %% [markdown] lang="zh" of="4db6a40c"
 # **这些点说明什么。** 有两行遥遥领先，靠的都是数据。数据增强用你对数字的*了解*造出数据，比多三倍的真数据还要好。
 # 随机失活略有收益；两种惩罚在这里的作用，不比换一个随机种子大。
 # 小模型输了：训练数字它照样全背了下来，认新数字却更差。早停为了知道何时该停，让出了五分之一的数据，
@@ -684,20 +687,21 @@ plots.show(
 # 第 5 章比较过九种优化器，每一种的学习率都调过。都调好之后，剩下的差别很小；真正不同的是它们需要多少调整。
 #
 # - **先用 Adam 或 AdamW**，学习率 0.001，配一个下降的调度。学习率不太合适、输入没有缩放好、梯度稀疏，它们都能容忍。
-#   Transformer 离不开它们（或它们的近亲）：普通梯度下降几乎训练不动（[Zhang 等，2020](https://arxiv.org/abs/1912.03194)）。
+#   Transformer 离不开它们（或它们的近亲）：普通梯度下降在那里远远落后（[Zhang 等，2020](https://arxiv.org/abs/1912.03194)）。
 # - **带动量的 SGD** 每个权重少存一个数，每一步也更便宜。有了批量归一化和调好的学习率，在图像上很难被超过。
 #   但它什么都不容忍：请用学习率搜索。
-# - **RMSprop 和 Adagrad** 是 Adam 所包含的特例；Adagrad 的学习率会自己下降，再也回不来。
+# - **RMSprop** 就是去掉梯度平均和偏差校正的 Adam；**Adagrad** 相当于 $\beta_1 = 0$、$\beta_2 \to 1$，学习率再按 $1/\sqrt{t}$ 下降：它会自己下降，
+# 再也回不来。
 # - **Lion** 省内存，**Muon** 利用矩阵的形状；有许多次训练可以比较时再用。
-# - 比名字更要紧的是：调好的旧优化器胜过没调的新优化器（[Choi 等，2019](https://arxiv.org/abs/1910.05446)；
-#   [Schmidt 等，2021](https://arxiv.org/abs/2007.01547)）。
+# - 比名字更要紧的是怎么调：调得细不细，会改变名次（[Choi 等，2019](https://arxiv.org/abs/1910.05446)）；用默认值多试几种，与只调一种效果差不多，
+# 而且没有哪一种处处领先（[Schmidt 等，2021](https://arxiv.org/abs/2007.01547)）。
 #
 # 这样的选择，你现在可以自己测量了。本章余下的部分就来做这件事。
 #
 # ## 竞速
 #
 # 起点是一份常见的入门配方：两组卷积加池化（32 和 64 个通道）、一个 64 单元的全连接层、Adam 学习率 0.001、每批 32 个、
-# 十个周期。
+# 十轮。
 # 目标：**在你面前这台机器上，用尽量短的训练时间，让每 100 个测试数字认对 99 个。**
 #
 # 没有规则，这样的比赛就毫无价值：
@@ -755,7 +759,7 @@ print(*path, sep="\n")
 # Why each of them? **Predict** for each whether it changes the time, the accuracy, or both.
 #
 # - *One epoch, one cycle*: most of ten epochs at a constant rate is shaking about. One epoch whose rate rises to a peak and
-#   falls to zero ([Smith 2018](https://arxiv.org/abs/1803.09820)) spends the shaking time on nothing.
+# falls to zero ([Smith 2018](https://arxiv.org/abs/1803.09820)) saves the time spent shaking.
 # - *Stride for pooling*: do not compute places that pooling throws away. A first kernel of 7 × 7 that jumps three pixels.
 # - *Batch normalisation*: bears a high rate (chapter 2a). It costs time; it must earn it.
 # - *Batches of 64*, *less bookkeeping*: the same arithmetic with less administration around it. One call of TensorFlow makes
@@ -765,10 +769,10 @@ print(*path, sep="\n")
 #   other, so that a digit already learned stops pulling.
 # - *Two epochs*: what more time buys, when each second already counts.
 
-# %% [markdown] lang="zh" of="555e5913"
+# %% [markdown] lang="zh" of="10061e2c"
 # 为什么改这些？**先猜**每一处改变的是时间、准确率，还是两者。
 #
-# - *一个周期、一次升降*（one cycle）：学习率不变的十个周期，大部分时间都在来回晃。只用一个周期，让学习率升到峰值再降到零
+# - *一轮、一次升降*（one cycle）：学习率不变的十轮，大部分时间都在来回晃。只用一轮，让学习率升到峰值再降到零
 #   （[Smith 2018](https://arxiv.org/abs/1803.09820)），晃的时间就省下了。
 # - *用步幅代替池化*：池化要丢掉的位置，一开始就不算。第一层用 7 × 7 的核，一次跳三个像素。
 # - *批量归一化*：经得起高学习率（第 2a 章）。它要花时间，得把这时间挣回来。
@@ -776,7 +780,7 @@ print(*path, sep="\n")
 # - *带动量的 SGD*：每一步的运算比 Adam 少；峰值是从学习率搜索给出的值往上试出来的。
 # - *软标签*（[标签平滑](https://arxiv.org/abs/1512.00567)，label smoothing）：正确数字的目标是 0.91，其余各 0.01，
 #   于是已经学会的数字不再继续用力拉。
-# - *两个周期*：每一秒都已用足之后，再多花时间能换来什么。
+# - *两轮*：每一秒都已用足之后，再多花时间能换来什么。
 
 # %% tags=["nbval-ignore-output"]
 def run(name, recipe, epochs, seed=SEED, images=many):
@@ -800,7 +804,7 @@ one_epoch = (runs["beginner's recipe"][:, 0].mean() - building) / epochs_run
 ten_epochs = building + 10 * one_epoch
 
 # %% tags=["nbval-ignore-output"]
-print(f"epochs run · 实际周期数: {epochs_run}   counted as · 计为: 10")
+print(f"epochs run · 实际轮数: {epochs_run}   counted as · 计为: 10")
 results.record("speed_run.beginners_recipe_seconds", ten_epochs, unit="s", digits=1)
 bands = {  # full: guards; soft labels: with the three seeds of the full profile, which spread more
     "beginner's recipe": choose(smoke=(0.72, 0.94), laptop=(0.977, 0.991), full=(0.985, 0.995)),
@@ -859,6 +863,9 @@ for name, lowest in choose(smoke={"two epochs": 0}, laptop={"soft labels": 10, "
 # with a rate that has come down by then. The second is computing fewer places. Batch normalisation *costs* time and pays
 # in accuracy. The rest are small factors; small factors multiply.
 #
+# And the goal? In the stored full run the beginner's recipe, with all its ten epochs, stays below the dashed line; the
+# last two recipes lie above it with every seed we ran. The faster ones are the more accurate ones.
+#
 # What did *not* help on these two cores, tried on held-out digits: compiling with XLA (the compiler needs longer than
 # the whole training), bfloat16 (emulated on this CPU, slower), averaging the weights of the last steps (no difference at the end of
 # a rate that falls to zero), Muon (as accurate, costlier), Adam instead of SGD. On a GPU other things count: there the
@@ -873,10 +880,12 @@ for name, lowest in choose(smoke={"two epochs": 0}, laptop={"soft labels": 10, "
 # `time_to_accuracy(seconds, accuracy, target)`: from the seconds of each epoch and the accuracy after each, return the
 # seconds passed when the target is first reached, and `math.inf` if it never is.
 
-# %% [markdown] lang="zh" of="8a6bf6c1"
+# %% [markdown] lang="zh" of="631ce735"
 # **发生了什么。** 最大的一个因素不是什么巧妙的层，而是在没有什么可学时停下来，并且让学习率那时已经降下来。
 # 第二是少算一些位置。
 # 批量归一化*花费*时间，换来准确率。其余都是小因素，但小因素会相乘。
+#
+# 那么目标呢？在保存的 full 运行里，入门配方跑完十轮仍在虚线以下；最后两种配方，跑过的每个种子都在虚线以上。更快的，反而更准。
 #
 # 在这两个核上、用留出的数字试过而*没有*帮助的有：用 XLA 编译（编译所需的时间比整个训练还长）、
 # bfloat16（这种 CPU 靠模拟，更慢）、对最后若干步的权重取平均
@@ -890,7 +899,7 @@ for name, lowest in choose(smoke={"two epochs": 0}, laptop={"soft labels": 10, "
 #
 # 比赛按*达到目标的时间*评判（[MLPerf](https://arxiv.org/abs/1910.01500) 就是如此）。
 # 写出 `time_to_accuracy(seconds, accuracy, target)`：
-# 已知每个周期的秒数和每个周期之后的准确率，返回首次达到目标时已经过去的秒数；从未达到时返回 `math.inf`。
+# 已知每轮的秒数和每轮之后的准确率，返回首次达到目标时已经过去的秒数；从未达到时返回 `math.inf`。
 
 # %% tags=["exercise"]
 import math
@@ -915,7 +924,7 @@ exercises.check("05a.time_to_accuracy", time_to_accuracy)
 # epoch included. "At least" is `>=`.
 
 # %% [markdown] lang="zh" of="c70c0443" tags=["hint"]
-# 逐个周期往下走，累加时间。第一个达标的周期结束时停表，这个周期也算在内。“达到” 是 `>=`。
+# 逐轮往下走，累加时间。第一个达标的轮结束时停表，这一轮也算在内。“达到” 是 `>=`。
 
 # %% [markdown] lang="en"
 # ### Exercise 2 · medium — warm-up and cosine
@@ -959,9 +968,9 @@ exercises.check("05a.warmup_cosine", warmup_cosine)
 # %% [markdown] lang="zh" of="02885541"
 # ### 练习 3 · 中 —— 早停
 #
-# 写出 `early_stopping(losses, patience)`：已知每个周期（从 0 数起）之后的验证损失，返回一对数：
-# 训练在哪个周期之后停下（连续 `patience` 个周期没有创新低），
-# 以及应当恢复哪个周期的权重。如果一直没有触发，就停在最后一个周期。
+# 写出 `early_stopping(losses, patience)`：已知每轮（从 0 数起）之后的验证损失，返回一对数：
+# 训练在哪轮之后停下（连续 `patience` 轮没有创新低），
+# 以及应当恢复哪轮的权重。如果一直没有触发，就停在最后一轮。
 
 # %% tags=["exercise"]
 def early_stopping(losses, patience):
@@ -983,7 +992,7 @@ exercises.check("05a.early_stopping", early_stopping)
 # One number is enough: the best epoch so far. How many epochs ago was it? Do not look at losses that come later.
 
 # %% [markdown] lang="zh" of="ce92f3b7" tags=["hint"]
-# 记住一个数就够了：目前最好的是哪个周期。它是多少个周期之前的事？不要去看还没发生的损失。
+# 记住一个数就够了：目前最好的是哪轮。它是多少轮之前的事？不要去看还没发生的损失。
 
 # %% [markdown] lang="en"
 # ### Exercise 4 · hard — dropout, forward and backward
@@ -1054,8 +1063,8 @@ exercises.quiz("05a")
 # - Goodfellow、Bengio 与 Courville，
 #   [*Deep Learning* 第 7 章](https://www.deeplearningbook.org/contents/regularization.html)。
 #
-# **换成 full 配置会怎样。** 入门配方跑完全部十个周期，准确率和时间都是实测而不是相乘；各种调度用 50,000 个数字，
-# 各种办法用五个种子、更多周期，
+# **换成 full 配置会怎样。** 入门配方跑完全部十轮，准确率和时间都是实测而不是相乘；各种调度用 50,000 个数字，
+# 各种办法用五个种子、更多轮，
 # 宽度扩展到 4,096。
 #
 # 接下来：第 6 章从图像转向序列。

@@ -325,14 +325,15 @@ print("same weights, other setting: same numbers? · 权重相同、设置不同
 #    \frac{\partial L}{\partial U} = \sum_t h_{t-1}^\top d_t \qquad
 #    \frac{\partial L}{\partial b} = \sum_t d_t $$
 #
-# Two things are overlooked: a weight is used at every step, so its gradient is a **sum over all steps**; and a state is
+# Two things are often overlooked: a weight is used at every step, so its gradient is a **sum over all steps**; and a
+# state is
 # read twice, by the loss and by the next step, so two gradients arrive there and are added. Once written, we ask the
 # witnesses of chapter 2: `GradientTape` and finite differences.
 #
 # GRU and LSTM follow the same plan with more terms; the reference has them written out (`lstm_backward`, `gru_backward`:
 # read them), and exercise 3 asks you for the heart of one. The same witnesses are called for them.
 
-# %% [markdown] lang="zh" of="5af2650f"
+# %% [markdown] lang="zh" of="a84394f0"
 # ## 随时间反向传播
 #
 # 把循环网络按时间展开，就是一个很深的网络：一步一层，各层共用权重。所以不需要新东西，只要链式法则，从最后一步算回第一步。
@@ -605,12 +606,14 @@ plots.show(
 
 # %% [markdown] lang="en"
 # So the sentence is wrong, for networks that have not been trained: with Keras' own start the LSTM reaches no further back
-# than the *simple* cell, and the GRU least of all. Keras starts the simple cell with a rotation, which keeps lengths; a
+# than the *simple* cell, and the GRU least of all. Keras starts the simple cell with an orthogonal matrix (a rotation,
+# perhaps with a reflection), which keeps lengths; a
 # GRU's $z = \sigma(0)$ halves the old state at every step. And $\sigma(1) \approx 0.73$ to the power of 100 is $10^{-14}$:
 # what the LSTM's curve shows above that takes the other way, through the hidden state.
 #
-# What a gate gives is not a cure but a **dial**. With a bias of 4, $\sigma(4) \approx 0.98$ of the state survives a step,
-# and the gradient of both gated cells stays where it was. Which bias? To bridge $T$ steps, about $\log T$
+# What a gate gives is not a cure but a **dial**. With a bias of 4, $\sigma(4) \approx 0.98$ of the state survives a
+# step: the LSTM's gradient stays nearly level, the GRU's falls slowly, and both are many powers of ten above Keras'
+# start. Which bias? To bridge $T$ steps, about $\log T$
 # ([Tallec and Ollivier 2018](https://arxiv.org/abs/1804.11188); that 1 beats 0 was found by
 # [Jozefowicz et al. 2015](https://proceedings.mlr.press/v37/jozefowicz15.html)). The simple cell has no such dial: a factor
 # on $U$ makes the gradient vanish or explode, with a knife's edge between.
@@ -627,12 +630,13 @@ plots.show(
 # `clipvalue` (each number). **Predict** which of them keep the direction. Against vanishing none of them helps: the factor
 # is never above 1.
 
-# %% [markdown] lang="zh" of="2b5e042d"
+# %% [markdown] lang="zh" of="d4673eda"
 # 可见那句话对没训练过的网络并不成立：用 Keras 自己的初始权重时，LSTM 并不比*简单*单元传得更远，GRU 传得最近。
-# Keras 用旋转矩阵来初始化简单单元，而旋转保持长度；GRU 的 $z = \sigma(0)$ 让旧状态每步减半。
+# Keras 用正交矩阵（旋转，也可能带一次镜像）来初始化简单单元，而正交矩阵保持长度；GRU 的 $z = \sigma(0)$ 让旧状态每步减半。
 # 至于 $\sigma(1) \approx 0.73$，它的 100 次方是 $10^{-14}$；LSTM 的曲线高出这个数的部分，走的是另一条路，即隐藏状态。
 #
-# 门带来的不是根治，而是一个**旋钮**。偏置取 4 时，每步有 $\sigma(4) \approx 0.98$ 的状态留下来，两种门控单元的梯度都几乎原地不动。
+# 门带来的不是根治，而是一个**旋钮**。偏置取 4 时，每步有 $\sigma(4) \approx 0.98$ 的状态留下来：LSTM 的梯度几乎持平，GRU 的缓慢下降，
+# 两者都比 Keras 的初始值高出许多个数量级。
 # 偏置取多少合适？要跨过 $T$ 步，大约取 $\log T$（[Tallec 与 Ollivier，2018](https://arxiv.org/abs/1804.11188)；
 # 1 比 0 好，则是 [Jozefowicz 等（2015）](https://proceedings.mlr.press/v37/jozefowicz15.html) 发现的）。
 # 简单单元没有这样的旋钮：给 $U$ 乘一个因子，梯度不是消失就是爆炸，中间只隔着一道刀刃。

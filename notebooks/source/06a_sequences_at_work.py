@@ -647,10 +647,10 @@ plots.show(
 #
 # $$ R^2 = 1 - \frac{\sum (y - \hat y)^2}{\sum (y - \bar y)^2} $$
 #
-# In a rising series that mean is far off nearly always, so everything looks good beside it. Two forecasts that
-# understand nothing, one month ahead and one year ahead:
+# In a rising series that mean is far off nearly always, so beside it even a forecast that understands nothing looks
+# good. Two such forecasts, one month ahead and one year ahead:
 
-# %% [markdown] lang="zh" of="80616ac4"
+# %% [markdown] lang="zh" of="641c5444"
 # 常见的配方比什么方法都不用还糟：单元会饱和，遇到新的高度仍按旧的高度作答，误差就是这些年涨上去的部分。只做一次减法，同一个网络就成了好的预测器。
 # 而一条由 24 个差拟合的直线，一毫秒就算完，同样好，甚至更好。这并不是这条序列碰巧如此：M4 竞赛里，没有一个纯机器学习的方法赶上基准，而基准不过是几种简单统计方法的组合
 # （[Makridakis、Spiliotis 与 Assimakopoulos，2018](https://doi.org/10.1016/j.ijforecast.2018.06.001)），夺冠的是两类方法的结合
@@ -662,7 +662,7 @@ plots.show(
 #
 # $$ R^2 = 1 - \frac{\sum (y - \hat y)^2}{\sum (y - \bar y)^2} $$
 #
-# 对一条上升的序列，这个均值几乎处处偏得很远，跟它一比什么都显得好。下面两种预测什么也不懂，一个提前一个月，一个提前一年：
+# 对一条上升的序列，这个均值几乎处处偏得很远，跟它一比，什么也不懂的预测也显得好。下面就是两种这样的预测，一个提前一个月，一个提前一年：
 
 # %%
 def r_squared(truth, forecast):

@@ -2,14 +2,15 @@
 # # 8 Future trends, measured
 #
 # Talks about the future of AI are made of nouns: bigger models, greener, multimodal, portable, fair. Each noun hides a
-# question that can be asked of data. In this chapter you ask six of them on two cores, and get answers with error bars.
-# Some agree with the talks.
+# question that can be asked of data. In this chapter you ask five of them on two cores, and get answers, with error
+# bars where chance plays a part. Some agree with the talks.
 #
 # **At the end you can**
 #
 # - fit a scaling law to your own training runs, say how sure it is, and test it where it hurts: on a run it has not seen;
 # - turn seconds into kilowatt-hours and grams of CO2, with every assumption in view;
-# - carry one trained network to three other formats and prove that its answers stayed;
+# - carry one trained network to SavedModel and LiteRT (to ONNX as well, if you install it) and prove that its answers
+# stayed;
 # - teach pictures and words in two languages to meet in one space, and read numbers it was never shown;
 # - find a group of people for whom a good average is not good, and the reason in the data.
 #
@@ -19,13 +20,13 @@
 # # 8 未来趋势，测给你看
 #
 # 谈 AI 的未来，满口都是名词：更大、更绿色、多模态、可移植、更公平。每个名词背后都藏着一个可以拿数据来问的问题。
-# 这一章在两个 CPU 核上问六个这样的问题，得到的答案都带误差范围。其中有些，与演讲里说的一致。
+# 这一章在两个 CPU 核上问五个这样的问题，凡是受偶然影响的，答案都带误差范围。其中有些，与演讲里说的一致。
 #
 # **学完这一章，你能够**
 #
 # - 用自己的训练结果拟合缩放定律，说清它有多可靠，再到最要命的地方去检验：一次它没见过的运行；
 # - 把秒换算成千瓦时和二氧化碳的克数，每个假设都摆在明处；
-# - 把一个训练好的网络搬到另外三种格式，并证明答案没变；
+# - 把一个训练好的网络搬到 SavedModel 和 LiteRT（装了相应的包，还有 ONNX），并证明答案没变；
 # - 让图片和两种语言的词在同一个空间里相遇，读出从没见过的数；
 # - 找出一群人，对他们来说平均分再高也没用，并在数据里找到原因。
 #
@@ -295,8 +296,9 @@ plots.show(
 
 # %% [markdown] lang="en"
 # **What happened.** The law describes the small runs to about one or two per cent and misses the largest by several times that. The
-# misses have a direction: where both the model and the data are large, it did *better* than two separate terms allow, because here
-# size and data help each other. The bootstrap does not know of this. It repeats the same law on the same small runs, so its interval
+# misses have a direction: where both the model and the data are large, it did *better* than two separate terms allow.
+# Why, this experiment cannot say. The bootstrap does not know of this. It repeats the same law on the same small runs,
+# so its interval
 # shows the scatter of the fit, and is silent about whether the law itself goes on. The published laws were fitted over many more orders of magnitude, and they too have been
 # refitted: Hoffmann's numbers could not be reproduced from the paper's own figure
 # ([Besiroglu et al. 2024](https://arxiv.org/abs/2404.10102)). A law is a summary of what was measured. It carries no promise beyond
@@ -310,12 +312,17 @@ plots.show(
 #
 # With equal exponents, a hundred times the compute should go into ten times the model and ten times the data. That is why data
 # became scarce: human text that can be used is finite, and may be used up within this decade by present trends
-# ([Villalobos et al. 2022](https://arxiv.org/abs/2211.04325)). Training on the output of models instead makes the rare things disappear
-# ([Shumailov et al. 2024](https://doi.org/10.1038/s41586-024-07566-y)).
+# ([Villalobos et al. 2022](https://arxiv.org/abs/2211.04325)). Training on the output of models instead makes the rare
+# things disappear ([Shumailov et al. 2024](https://doi.org/10.1038/s41586-024-07566-y)).
+#
+# Compute has a limit as well, and it is money and power. The training compute of notable models has doubled about every
+# six months since 2010 ([Sevilla et al. 2022](https://arxiv.org/abs/2202.05924)), and the cost of the largest runs has
+# grown by a factor of 2.4 a year since 2016, most of it chips and staff ([Cottier et al.
+# 2024](https://arxiv.org/abs/2405.21015)). Few can pay for such a curve, and nobody for long.
 
 # %% [markdown] lang="zh" of="a66fb23d"
 # **发生了什么。** 定律描述小的运行，误差只有百分之一二；预测最大的那次，误差却是它的好几倍。偏差是有方向的：
-# 模型和数据都大的那些点，比两个独立的项所允许的*更好*，因为在这里规模与数据互相成全。自助法看不到这一点：它只是用同一个公式反复拟合同一批小的运行，
+# 模型和数据都大的那些点，比两个独立的项所允许的*更好*；至于原因，这个实验说不出来。自助法看不到这一点：它只是用同一个公式反复拟合同一批小的运行，
 # 区间反映的是拟合的离散程度，至于公式本身在范围之外是否还成立，它一概不知。已发表的定律拟合的范围宽得多，可它们同样被人重新拟合过：
 # Hoffmann 等人的数字，就无法从论文自己的图里复现出来（[Besiroglu 等，2024](https://arxiv.org/abs/2404.10102)）。
 # 定律只是对测量结果的概括，并不担保测量范围之外的事，更不担保 “照此下去，智能自会出现”。
@@ -329,6 +336,10 @@ plots.show(
 # 两个指数相等时，计算量增加一百倍，应当让模型大十倍、数据多十倍。数据就是这样变得紧缺的：人类写下的可用文本是有限的，
 # 按目前的趋势，十年之内就可能用完（[Villalobos 等，2022](https://arxiv.org/abs/2211.04325)）。
 # 改用模型生成的文本来训练，稀有的东西就会消失（[Shumailov 等，2024](https://doi.org/10.1038/s41586-024-07566-y)）。
+#
+# 算力也有极限，那就是钱和电。2010 年以来，知名模型的训练计算量大约每六个月翻一番（[Sevilla 等，2022](https://arxiv.org/abs/2202.05924)）；2016 年以来，
+# 最大规模训练的花费每年涨到 2.4 倍，大头是芯片和人力（[Cottier 等，2024](https://arxiv.org/abs/2405.21015)）。这样的曲线，付得起的人很少，
+# 也没有谁能一直付下去。
 
 # %% tags=["nbval-ignore-output"]
 print(f"{'FLOPs':>10}{'N':>14}{'D':>16}{'D / N':>8}")
@@ -344,26 +355,32 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 # %% [markdown] lang="en"
 # Look at the interval before you quote the exponent. Runs that differ by one or two powers of ten in size and in data hardly determine
 # it: a small $\alpha$ with a small $E$ fits almost as well as a larger $\alpha$ with a larger $E$. The published fits rest on hundreds of runs over
-# far wider ranges, and still disagree in the second digit. Split no real budget by ours.
+# far wider ranges, and still disagree in the second digit. Split no real budget by ours. One more reason: small data
+# sets were repeated at most eight times, so the runs with few characters also took fewer steps. Our $D$ is data and
+# training length in one, and $6ND$ counts one pass only.
 #
 # ## Energy and CO2
 #
 # $$ \text{energy} = \text{power} \times \text{time}, \qquad \text{CO}_2 = \text{energy} \times \text{grid factor} $$
 #
-# The time is measured: every chapter's run is in the course's results; where other work shared the machine (the full runs), it is an upper bound. The power is an assumption that we state: 20 W for a laptop's
-# processor under load (10 to 65 W would be defensible, so the answer is right within a factor of three). The grid factor is a mean of the
+# The time is measured: every chapter's run is in the course's results; where other work shared the machine (the full
+# runs and some others), it is an upper bound. The power was not measured. It is an assumption: 20 W, as for a laptop's
+# processor under load (10 to 65 W would be defensible, so the answer is right within a factor of three). The grid
+# factor is a mean of the
 # world's electricity, 436 g CO2 per kWh in 2022 ([Ember 2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/));
 # a hydro-electric country has a tenth of it, coal twice.
 
 # %% [markdown] lang="zh" of="eac80c95"
 # 引用这个指数之前，先看区间。规模和数据都只跨一两个数量级的运行，几乎定不住它：小的 $\alpha$ 配小的 $E$，与大的 $\alpha$ 配大的 $E$，
-# 拟合得几乎一样好。已发表的结果用了几百次运行，范围宽得多，第二位数字仍然各不相同。真要分配预算，别用我们这一个。
+# 拟合得几乎一样好。已发表的结果用了几百次运行，范围宽得多，第二位数字仍然各不相同。真要分配预算，别用我们这一个。还有一个缘故：小数据集最多重复八遍，
+# 字符少的运行，步数也少。所以这里的 $D$ 把数据量和训练长度混在了一起，而 $6ND$ 只算了一遍的计算量。
 #
 # ## 能耗与二氧化碳
 #
 # $$ \text{能耗} = \text{功率} \times \text{时间}, \qquad \text{CO}_2 = \text{能耗} \times \text{电网因子} $$
 #
-# 时间是实测的：每一章的运行都记录在课程的结果里；机器上同时有别的工作时（full 的那几次），只是上限。功率是我们明说的假设：笔记本处理器满载按 20 W 算（10 到 65 W 都说得过去，
+# 时间是实测的：每一章的运行都记录在课程的结果里；机器上同时有别的工作时（full 的那几次，还有另外几次），只是上限。功率没有测量，是我们明说的假设：
+# 按笔记本处理器满载的 20 W 算（10 到 65 W 都说得过去，
 # 所以答案只准到三倍以内）。电网因子取全球平均，2022 年每千瓦时 436 克 CO2
 # （[Ember，2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/)）；以水电为主的国家只有它的十分之一，以煤电为主的则是两倍。
 
@@ -482,13 +499,13 @@ else:
 #
 # Our pictures are two MNIST digits side by side, our texts the number's name, letter by letter, in English **and** Chinese: *forty-two*,
 # 四十二. Twenty of the ninety numbers are kept back: no picture, no name of them is ever shown. Then we ask for them. **Predict:** will it
-# read 42 (seen: 40, 41, 32, 92 …)? And 11? In English? In Chinese?
+# read 42 (seen: 40, 41, 32, 52 …)? And 11? In English? In Chinese?
 
 # %% [markdown] lang="zh" of="e2740baa"
 # ## 多模态：图片与词相遇的地方
 #
 # CLIP（[Radford 等，2021](https://arxiv.org/abs/2103.00020)）训练两个网络，一个看图，一个读文本，让一张图与*它的*文本靠近，
-# 与别的文本远离。设一批有 $n$ 对，图片的单位向量为 $u_i$，文本的为 $v_j$，$s$ 是学出来的比例：
+# 与别的文本远离。设一批有 $n$ 对，图片的单位向量为 $u_i$，文本的为 $v_j$，$s$ 是学出来的缩放系数（scale）：
 #
 # $$ \ell_{ij} = s\, u_i^\top v_j, \qquad L = -\frac{1}{2n} \sum_i \Big( \log \frac{e^{\ell_{ii}}}{\sum_j e^{\ell_{ij}}} +
 #    \log \frac{e^{\ell_{ii}}}{\sum_j e^{\ell_{ji}}} \Big) $$
@@ -496,7 +513,7 @@ else:
 # 每一行问：这张图配哪段文本？每一列问：这段文本配哪张图？其实就是做两遍交叉熵。
 #
 # 我们的图片是并排的两个 MNIST 数字，文本是这个数的名字，一个字符一个字符地读，英文**和**中文都有：*forty-two*，四十二。
-# 九十个数里扣下二十个，它们的图和名字从不出现。学完再来考这些。**先猜：** 它读得出 42 吗（见过 40、41、32、92……）？
+# 九十个数里扣下二十个，它们的图和名字从不出现。学完再来考这些。**先猜：** 它读得出 42 吗（见过 40、41、32、52……）？
 # 11 呢？用英文呢？用中文呢？
 
 # %%
@@ -642,7 +659,8 @@ plots.show(
 
 # %% [markdown] lang="en"
 # **What the figure says.** In both languages the networks read numbers whose pictures and names they never met: they learned digits in places
-# and words in places, not ninety pictures. But *eleven* and *twelve* are not made of parts. No skill can guess them; English has to be told.
+# and words in places, not a list of seventy numbers. But *eleven* and *twelve* are not made of parts. No skill can
+# guess them; English has to be told.
 # 十一 and 十二 are made of parts, and are read without ever having been seen. The language of the labels is part of the model.
 #
 # The ablation names the price of ignoring order: for a bag of characters 四十二 and 二十四 are the same. In English the tens and the ones are spelled
@@ -652,7 +670,7 @@ plots.show(
 # Below, the same space is used for **search**: each picture with its nearest name in each language. Every number shown was kept back.
 
 # %% [markdown] lang="zh" of="f06cfb9a"
-# **图里说了什么。** 两种语言里，网络都读出了图和名字都没见过的数：它学会的是 “这个位置上的数字” 和 “这个位置上的词”，不是九十张图。
+# **图里说了什么。** 两种语言里，网络都读出了图和名字都没见过的数：它学会的是 “这个位置上的数字” 和 “这个位置上的词”，不是七十个数的清单。
 # 但 *eleven* 和 *twelve* 不是由部件拼成的，本事再大也猜不出来，英文只能死记；十一、十二是拼成的，没见过也读得出。
 # 标签用什么语言，也是模型的一部分。
 #
@@ -761,13 +779,14 @@ axis.legend()
 plots.show(
     figure,
     alt="Test accuracy of digits that lean back and of all others for three training sets. With none of the group in training the gap is "
-    "widest; with a tenth it is about half as wide; the others lose nothing.",
-    alt_zh="后仰的数字与其余数字在三个训练集下的测试准确率：训练中完全没有这一群时差距最大，占十分之一时差距缩小一半左右，其余数字并没有吃亏。",
+    "widest; with a tenth it is much narrower; the others lose nothing.",
+    alt_zh="后仰的数字与其余数字在三个训练集下的测试准确率：训练中完全没有这一群时差距最大，占十分之一时差距明显缩小，其余数字并没有吃亏。",
 )
 
 # %% [markdown] lang="en"
-# **Diagnosis.** Nobody wrote "treat them worse" into the program. The group was missing from the data, and the average hid it. A tenth of the training
-# set closes about half of the gap, and the others lose nothing that can be measured. So: report groups, with intervals, beside every average; look at who
+# **Diagnosis.** Nobody wrote "treat them worse" into the program. The group was missing from the data, and the average
+# hid it. A tenth of the training set closes much of the gap (about half of it, or more, depending on the seed), and the
+# others lose nothing that can be measured. So: report groups, with intervals, beside every average; look at who
 # collected the data. The same has been measured with people: darker-skinned women and face analysis
 # ([Buolamwini and Gebru 2018](http://proceedings.mlr.press/v81/buolamwini18a.html)); a hospital algorithm that took *costs* for *need* and
 # so passed over Black patients ([Obermeyer et al. 2019](https://doi.org/10.1126/science.aax2342)). One caution: search many groups and one will look bad by chance.
@@ -785,8 +804,8 @@ plots.show(
 #   world moves away from the training data.
 
 # %% [markdown] lang="zh" of="1bc54072"
-# **诊断。** 程序里没有哪一行写着 “对他们差一点”。是数据里缺了这一群，而平均分把它盖住了。训练集里有十分之一，差距就缩小一半左右，
-# 其余的人没有测得出的损失。所以：每报一个平均数，旁边都报各群的数和区间；再看看数据是谁收集的。同样的事在人身上也测到过：
+# **诊断。** 程序里没有哪一行写着 “对他们差一点”。是数据里缺了这一群，而平均分把它盖住了。训练集里有十分之一，差距就缩小一大截（因种子而异，
+# 约一半或更多），其余的人没有测得出的损失。所以：每报一个平均数，旁边都报各群的数和区间；再看看数据是谁收集的。同样的事在人身上也测到过：
 # 深肤色女性与人脸分析（[Buolamwini 与 Gebru，2018](http://proceedings.mlr.press/v81/buolamwini18a.html)）；
 # 一个医院的算法把*花费*当成*需要*，于是漏掉了黑人患者（[Obermeyer 等，2019](https://doi.org/10.1126/science.aax2342)）。
 # 还要提防一点：群分得足够多，总有一群会碰巧显得差。
@@ -816,7 +835,7 @@ plots.show(
 #   ([Parasuraman and Manzey 2010](https://doi.org/10.1177/0018720810376055)).
 # - **Rules.** The EU's [AI Act](https://eur-lex.europa.eu/eli/reg/2024/1689/oj) (2024) sorts uses by risk, forbids a few, and wants records and human oversight for
 #   high-risk ones. China's [interim measures](https://www.cac.gov.cn/2023-07/13/c_1690898327029107.htm) (2023) ask of public generative services lawful training data, labels on
-#   generated content and a channel for complaints. The US standards institute offers a voluntary [risk framework](https://doi.org/10.6028/NIST.AI.100-1) (2023).
+#   generated content and a channel for complaints. The US National Institute of Standards and Technology (NIST) offers a voluntary [risk framework](https://doi.org/10.6028/NIST.AI.100-1) (2023).
 #   None of them measures anything by itself: they ask for numbers like those of this chapter.
 
 # %% [markdown] lang="zh" of="1f1a5055"
@@ -834,7 +853,7 @@ plots.show(
 #   （[Parasuraman 与 Manzey，2010](https://doi.org/10.1177/0018720810376055)）。
 # - **规矩。** 欧盟的[《人工智能法》](https://eur-lex.europa.eu/eli/reg/2024/1689/oj)（2024）按风险给用途分级，禁止少数几种，要求高风险用途留存记录并有人监督。
 #   中国的[《生成式人工智能服务管理暂行办法》](https://www.cac.gov.cn/2023-07/13/c_1690898327029107.htm)（2023）要求面向公众的服务训练数据合法、
-#   生成内容有标识、投诉有渠道。美国标准院提供自愿采用的[风险管理框架](https://doi.org/10.6028/NIST.AI.100-1)（2023）。
+#   生成内容有标识、投诉有渠道。美国国家标准与技术研究院（NIST）提供自愿采用的[风险管理框架](https://doi.org/10.6028/NIST.AI.100-1)（2023）。
 #   这些规矩自己并不测量什么，它们要的正是本章这样的数字。
 
 # %% [markdown] lang="en"
@@ -863,8 +882,13 @@ for classical, quantum in [(1e9, 1e4), (1e13, 1e4), (1e13, 1e6)]:
     print(f"{classical:18.0e}{quantum:17.0e}{(classical / quantum) ** 2:16.0e}{seconds:14.0f} s" + (f"  ({years_:.2f} years · 年)" if years_ > 0.01 else ""))
 
 # %% [markdown] lang="en"
-# The first row is one processor core against an optimistic error-corrected machine; the second a graphics processor. A quadratic speed-up alone does not pay
-# ([Hoefler, Häner and Troyer 2023](https://doi.org/10.1145/3571725)). Exponential speed-ups exist for special problems such as chemistry and factoring. For learning, the promised ones need the data
+# The first row is one processor core against an optimistic error-corrected machine, the second a graphics processor,
+# the third the same against a quantum machine a hundred times as fast. Ten seconds, a day: that sounds good. But this
+# count lets a step cost one operation. A real step evaluates the whole problem once. If that takes $M$ operations, both
+# speeds fall by $M$, and the break-even time $f_c / f_q^2$ grows by $M$: with a million operations a step, the second
+# row becomes three thousand years. That is why a quadratic speed-up alone does not pay ([Hoefler, Häner and Troyer
+# 2023](https://doi.org/10.1145/3571725)). Exponential speed-ups exist for special problems such as chemistry and
+# factoring. For learning, the promised ones need the data
 # in quantum memory first ([Aaronson 2015](https://doi.org/10.1038/nphys3272)), and some lost their advantage when better classical methods were found
 # ([Tang 2018](https://arxiv.org/abs/1807.04271)). No training of a large model on a quantum computer has been shown to be faster. "Solves" is the wrong word; "might one day help with
 # parts" is what the evidence carries.
@@ -874,8 +898,10 @@ for classical, quantum in [(1e9, 1e4), (1e13, 1e4), (1e13, 1e6)]:
 # Write `grams(watts, seconds, grams_per_kwh)`. Then: what does a night (eight hours) on a 300 W graphics card emit in your country?
 
 # %% [markdown] lang="zh" of="f6ec63eb"
-# 第一行是一个处理器核对一台乐观估计的纠错量子机，第二行是一块图形处理器。单靠平方加速是不划算的
-# （[Hoefler、Häner 与 Troyer，2023](https://doi.org/10.1145/3571725)）。指数加速只存在于化学、因数分解等特殊问题。至于学习，那些被许诺的加速都要先把数据装进量子存储器
+# 第一行拿一个处理器核心，与一台按乐观估计的纠错量子计算机相比；第二行换成一块图形处理器；第三行还是它，但量子计算机再快一百倍。十秒、一天，听上去不错。
+# 可是这笔账把一步只算作一次运算。真正的一步要把整个问题计算一遍：如果一步要 $M$ 次运算，两边的速度都降到 $1/M$，
+# 打平所需的时间 $f_c / f_q^2$ 就变成 $M$ 倍。一步一百万次运算时，第二行就成了三千年。所以单靠平方加速是不划算的（[Hoefler、Häner 与 Troyer，
+# 2023](https://doi.org/10.1145/3571725)）。指数加速只存在于化学、因数分解等特殊问题。至于学习，那些被许诺的加速都要先把数据装进量子存储器
 # （[Aaronson，2015](https://doi.org/10.1038/nphys3272)），其中一些在更好的经典算法出现后就失去了优势（[Tang，2018](https://arxiv.org/abs/1807.04271)）。
 # 至今没有人演示过用量子计算机训练大模型更快。“解决” 这个词用错了；证据支持的说法是 “将来也许能帮上一部分忙”。
 #
@@ -904,13 +930,14 @@ exercises.check("08.grams", grams)
 # ### Exercise 2 · medium — is the difference real?
 #
 # Write `two_shares(right_1, total_1, right_2, total_2)`: the *z* value of the difference of two shares, with the pooled share $p$ of both groups together,
-# $z = (p_1 - p_2) / \sqrt{p (1 - p) (1/n_1 + 1/n_2)}$. Beyond 1.96, chance alone is a poor explanation. Try it on the group and the others.
+# $z = (p_1 - p_2) / \sqrt{p (1 - p) (1/n_1 + 1/n_2)}$. When $|z|$ exceeds 1.96, chance alone is a poor explanation. Try
+# it on the group and the others.
 
 # %% [markdown] lang="zh" of="f229534c"
 # ### 练习 2 · 中 —— 这个差别是真的吗？
 #
 # 写出 `two_shares(right_1, total_1, right_2, total_2)`：两个比例之差的 *z* 值，其中 $p$ 是两群合在一起的比例，
-# $z = (p_1 - p_2) / \sqrt{p (1 - p) (1/n_1 + 1/n_2)}$。超过 1.96，单用偶然就很难解释了。拿这一群和其余的人试试。
+# $z = (p_1 - p_2) / \sqrt{p (1 - p) (1/n_1 + 1/n_2)}$。$|z|$ 超过 1.96 时，单用偶然就很难解释了。拿这一群和其余的人试试。
 
 # %% tags=["exercise"]
 def two_shares(right_1, total_1, right_2, total_2):

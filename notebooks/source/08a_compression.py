@@ -1,8 +1,9 @@
 # %% [markdown] lang="en"
 # # 8a Compression: pruning, quantisation, distillation
 #
-# A trained network is larger than it needs to be. This chapter takes one network to a tenth of its numbers in three ways:
-# delete weights, store them with fewer bits, or let it teach a small network. Then it puts bytes, accuracy and time
+# A trained network is larger than it needs to be. This chapter shrinks one network in three ways, to between a quarter
+# and a tenth: delete weights, store them with fewer bits, or let it teach a small network. Then it puts bytes, accuracy
+# and time
 # into one table, because each of the three buys something else than its name promises.
 #
 # **At the end you can**
@@ -14,10 +15,10 @@
 #
 # **To know before:** a perceptron in Keras (chapter 1), softmax and temperature (chapter 4). Time and memory, measured,
 # stand below the imports.
-# %% [markdown] lang="zh" of="e34de122"
+# %% [markdown] lang="zh" of="bdfe84eb"
 # # 8a 模型压缩：剪枝、量化、知识蒸馏
 #
-# 训练好的网络，往往比实际需要的大。这一章用三种办法，把同一个网络压到原来的十分之一左右：删掉一部分权重；
+# 训练好的网络，往往比实际需要的大。这一章用三种办法，把同一个网络压到原来的四分之一到十分之一：删掉一部分权重；
 # 用更少的比特存权重；或者让它去教一个小网络。最后把字节数、准确率和耗时放进同一张表 ——
 # 因为三种办法真正省下的东西，和它们的名字给人的印象并不一样。
 #
@@ -65,7 +66,7 @@ devices.describe()
 # %% tags=["cost", "nbval-ignore-output"]
 results.cost("08a")
 # %% [markdown] lang="en"
-# ## The idea: three ways to a tenth
+# ## The idea: three ways to shrink
 #
 # A dense layer is a table of numbers. There are three places to save:
 #
@@ -85,8 +86,8 @@ results.cost("08a")
 # - A **baseline** that is too often left out: a *small* network with a tenth of the parameters from the start, trained in the ordinary way
 #   ([Zhu and Gupta 2017](https://arxiv.org/abs/1710.01878) ask for it). What pruning and distillation must beat is
 #   this network, not zero.
-# %% [markdown] lang="zh" of="fc620c29"
-# ## 想法：通往十分之一的三条路
+# %% [markdown] lang="zh" of="5540cf21"
+# ## 想法：压缩的三条路
 #
 # 全连接层就是一张数表。能省的地方有三处：
 #
@@ -408,7 +409,7 @@ print("pixels that never hold ink keep fewer weights · 从无墨迹的像素留
 # must be $\Delta / \sqrt{12}$. Is it, for 100,000 Gaussian numbers? And for the trained network, weights only and without training
 # on: **predict** with how few bits it still reads.
 # %% [markdown] lang="zh" of="cef350ad"
-# 绝对值大小确实说明问题：随机剪明显落在下面。“接着训练” 比用哪种日程更要紧；剪得深的时候，日程才显出差别。
+# 绝对值大小确实说明问题：随机剪明显落在下面。“接着训练” 比用哪种调度更要紧；剪得深的时候，调度才显出差别。
 # 剪去九成的大网络，略胜于参数一样多的小网络 —— 这才是有意义的比较。留下的权重都站在会有墨迹的地方，
 # 边缘一圈最密：那里难得有墨迹，一旦有，就很能说明问题。
 #
@@ -694,11 +695,14 @@ for name, (through, epochs, runs, band) in plans.items():
     reached[name] = [accuracy(small, student[name, row]) for row in range(runs)]
     report(f"student.{name}", reached[name], band)
 # %% [markdown] lang="en"
-# With equal budgets, and enough digits, the teacher's doubts buy nothing here, and in haste they cost more: soft targets are a harder task
-# than labels, and the student has to be patient. So what is the fuss about? **Few labelled digits.** Let the teacher have seen all of them and the
+# With equal budgets, and enough digits, the teacher's doubts buy nothing here, and in haste they cost more. Soft
+# targets may be a harder task that wants patience; but the hasty recipe changed the temperature as well, so this pair
+# of runs cannot tell which of the two it was. So what is the fuss about? **Few labelled digits.** Let the teacher have
+# seen all of them and the
 # student only some; repeat those, so that everybody makes the same number of steps.
-# %% [markdown] lang="zh" of="73a61267"
-# 预算相同、数字又够多时，老师的犹豫在这里没帮上忙；速成时代价更大：软目标是比标签更难的作业，学生得有耐心。那蒸馏何以出名？
+# %% [markdown] lang="zh" of="f775ecf5"
+# 预算相同、数字又够多时，老师的犹豫在这里没帮上忙；速成时代价更大。也许软目标是更难的作业，学生得有耐心；但速成的配方连温度也换了，究竟是哪一个原因，
+# 这几次运行分不出来。那蒸馏何以出名？
 # 因为**带标签的数字很少**的情形。让老师见过全部数字，学生只见其中一部分；把这部分重复多遍，使大家走的步数一样多。
 # %% tags=["nbval-ignore-output"]
 shares = choose(smoke=[300], laptop=[300, 2_000], full=[300, 1_000, 3_000, 10_000])
@@ -835,7 +839,9 @@ plots.show(
 # - **Accuracy.** Rounding to 8 bits is free, and to 4 nearly. Pruning costs little *after* training on, and beats the small
 #   dense network, which has as many parameters.
 # - **Time.** On the CPU that made this page only the small network is faster, and in large batches. A dense product multiplies
-#   zeros like any others (so whatever the pruned network's ratio differs from 1 by is what the clock errs by); the sparse one follows indices through memory and loses. Whole numbers are slower, too, since TensorFlow
+# zeros like any others (so whatever the pruned network's ratio differs from 1 by is what the clock errs by); the sparse
+# one follows indices through memory: in large batches it loses by far, and for a single image it gains nothing. Whole
+# numbers are slower, too, since TensorFlow
 #   has no fast product of 8-bit matrices here; on hardware that has one, they win. *Smaller is not faster; measure.*
 #
 # ## Formula clinic: clipping is not pruning
@@ -854,7 +860,7 @@ plots.show(
 # *"Pruning and distillation make a model interpretable."* Fewer numbers are not an explanation. Count what somebody would have
 # to follow who wanted to read the pruned network by hand. The student, too, is a network of the same kind. What explanations
 # need, and how they are checked, is chapter 8c.
-# %% [markdown] lang="zh" of="9785eb1e"
+# %% [markdown] lang="zh" of="7c963fcb"
 # 竖着读这张表。
 #
 # - **字节。** 零也是数，同样占四个字节。剪枝后的文件和原来一样大，只有用某种办法专门*去找*零，它才会变小。
@@ -862,7 +868,7 @@ plots.show(
 # - **准确率。** 舍入到 8 位不花代价，到 4 位也几乎不花。剪枝之后*接着训练*，损失很小，而且胜过参数一样多的稠密小网络。
 # - **时间。** 在生成本页的 CPU 上，变快的只有小网络，而且是在大批量时。稠密乘法对零一视同仁，照乘不误
 #   （所以剪枝网络的比值与 1 差多少，就是这只钟的误差有多大）；
-#   稀疏乘法要跟着下标在内存里跳来跳去，反而更慢。整数也更慢，因为 TensorFlow 在这里没有快速的 8 位矩阵乘法；
+#   稀疏乘法要跟着下标在内存里跳来跳去：大批量时慢得多，单张图时也没有变快。整数也更慢，因为 TensorFlow 在这里没有快速的 8 位矩阵乘法；
 #   换到有这种指令的硬件上，赢的就是它。*变小不等于变快，要测。*
 #
 # ## 公式门诊：裁剪不是剪枝
@@ -1009,10 +1015,11 @@ exercises.quiz("08a")
 # - Frankle and Carbin, [*The lottery ticket hypothesis*](https://arxiv.org/abs/1803.03635), 2018: are the survivors of
 #   pruning, put back to their first values, a small network that trains as well as the large one? You have all the tools to try.
 #
-# **What the full profile changes.** All 60,000 digits, more epochs and a wider range of sparsities; the small network catches up.
+# **What the full profile changes.** All 60,000 digits, more epochs and a wider range of sparsities. It has not been run
+# for this course: does the small network catch up?
 #
 # Next: chapter 8b keeps a network's size and changes its task.
-# %% [markdown] lang="zh" of="a6131537"
+# %% [markdown] lang="zh" of="f677ba4b"
 # ## 用在哪里，读些什么
 #
 # 语言模型能在个人电脑上跑起来，靠的就是 4 位权重，通常还借助一点校准数据来舍入
@@ -1020,12 +1027,12 @@ exercises.quiz("08a")
 # （[DistilBERT，2019](https://arxiv.org/abs/1910.01108)）。剪枝要想省时间，就得整行、整通道地剪，或者剪成硬件认得的图样。
 #
 # - Han、Pool、Tran 与 Dally，[*Learning both weights and connections*](https://arxiv.org/abs/1506.02626)，2015：先剪，再接着训练。
-# - Zhu 与 Gupta，[*To prune, or not to prune*](https://arxiv.org/abs/1710.01878)，2017：三次日程，以及大而稀疏对小而稠密。
+# - Zhu 与 Gupta，[*To prune, or not to prune*](https://arxiv.org/abs/1710.01878)，2017：按三次函数上升的稀疏度调度，以及大而稀疏对小而稠密。
 # - Hinton、Vinyals 与 Dean，[*Distilling the knowledge in a neural network*](https://arxiv.org/abs/1503.02531)，2015。
 # - Jacob 等，[*Quantization and training of neural networks for integer-arithmetic-only inference*](https://arxiv.org/abs/1712.05877)，2017。
 # - Frankle 与 Carbin，[*The lottery ticket hypothesis*](https://arxiv.org/abs/1803.03635)，2018（彩票假说）：把剪枝后留下的权重恢复成最初的值，
 #   这个小网络单独训练，能不能和大网络一样好？工具你已经齐了，不妨试试。
 #
-# **换成 full 配置会怎样。** 用全部 60,000 个数字，更多轮数，更宽的稀疏度范围；小网络会追上来一些。
+# **换成 full 配置会怎样。** 用全部 60,000 个数字，更多轮数，更宽的稀疏度范围。本课程没有跑过它：小网络会追上来吗？
 #
 # 接下来：第 8b 章保持网络的大小不变，换掉它的任务。

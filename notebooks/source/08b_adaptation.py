@@ -491,7 +491,9 @@ plots.show(
 )
 # %% [markdown] lang="en"
 # Told which half a digit comes from, the old head loses some, how much differs widely between seeds, and fifty kept examples bring most of it back while the
-# new digits lose nothing: rehearsal is the best value here. A lower rate forgets less because it learns less. When nobody tells the half, all ten scores must compete, and two
+# new digits lose nothing: rehearsal is the best value as long as one network must do both. Who knows the half can
+# switch LoRA off, loses nothing old, needs no kept examples, and pays about a point on the new digits. A lower rate
+# forgets less because it learns less. When nobody tells the half, all ten scores must compete, and two
 # heads that were never compared in training cannot be expected to agree on a scale.
 #
 # ## Formula clinic: "fine-tuning always beats training from scratch"
@@ -502,8 +504,9 @@ plots.show(
 # - **shuffled labels**: real digits, dice for labels. Nothing to learn but noise.
 #
 # Fine-tune both on the new digits, exactly as before. **Predict**: as good as from scratch, or worse?
-# %% [markdown] lang="zh" of="06818e9b"
-# 如果告诉网络一个数字来自哪一半，旧头会丢掉一些，丢多丢少，各个种子相差很大；只要留下五十个旧样本来复习，就能挽回大半，而新数字毫不吃亏：在这里，复习最划算。
+# %% [markdown] lang="zh" of="82f7630d"
+# 如果告诉网络一个数字来自哪一半，旧头会丢掉一些，丢多丢少，各个种子相差很大；只要留下五十个旧样本来复习，就能挽回大半，而新数字毫不吃亏：
+# 如果一个网络要兼顾两头，复习最划算；如果知道是哪一半，关掉 LoRA 就一点旧的也不丢，也不用留样本，代价是新数字上大约低一个百分点。
 # 学习率低，忘得少，是因为学得也少。如果不告诉是哪一半，十个分数就要同场竞争；训练时从未比较过的两个头，不能指望它们的刻度正好一致。
 #
 # ## 公式门诊：“微调总比从零训练好”

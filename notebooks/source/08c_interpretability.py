@@ -2,8 +2,8 @@
 # # 8c Interpretability
 #
 # A network says "3". Why 3? A coloured map over the image looks like an answer. This chapter builds eight such maps, and
-# then does what is often left out: it tests them. Some name what the network uses. One would look nearly the same if the
-# network had learned nothing.
+# then does what is often left out: it tests them. Some name what the network uses. Half of them would look nearly the
+# same to the eye if the network had learned nothing, and one keeps most of its order even on a close look.
 #
 # **At the end you can**
 #
@@ -16,11 +16,11 @@
 # **To know before:** gradients and convolutional networks (chapters 1 and 2), softmax (chapter 4), attention (chapter 7)
 # for one section. Time and memory, measured, stand below the imports.
 
-# %% [markdown] lang="zh" of="547f7ccd"
+# %% [markdown] lang="zh" of="e53e7bf6"
 # # 8c 可解释性
 #
 # 网络说 “这是 3”。凭什么是 3？往图像上盖一张彩色的图，看上去就像是答案。这一章先做出八种这样的图，再做一件常被省掉的事：
-# 检验它们。有的图确实指出了网络所用的东西；还有一种，即便网络什么也没学到，它看起来也差不多。
+# 检验它们。有的图确实指出了网络所用的东西；有一半，即便网络什么也没学到，在眼睛看来也差不多；还有一种，凑近了看也大体照旧。
 #
 # **学完这一章，你能够**
 #
@@ -294,6 +294,9 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
+# The dashed line lies low, but not at zero: small biases are enough to leave a gap. With very few steps the integral is
+# even worse than that one gradient; with more it keeps improving, and the single gradient cannot.
+#
 # ## Grad-CAM and occlusion: coarse, on purpose
 #
 # **Grad-CAM** ([Selvaraju et al. 2016](https://arxiv.org/abs/1610.02391)) does not go back to the pixels. It stops at the last
@@ -306,7 +309,9 @@ plots.show(
 # the score falls, move the square. It is the one method whose meaning needs no formula, and it costs one forward pass for each
 # position.
 
-# %% [markdown] lang="zh" of="0769036c"
+# %% [markdown] lang="zh" of="866fecc7"
+# 虚线很低，却不是零：偏置再小，也足以留下差额。步数太少时，积分甚至不如这一个梯度；步数增加，它越来越准，单个梯度却做不到。
+#
 # ## Grad-CAM 与遮挡法：有意粗略
 #
 # **Grad-CAM**（[Selvaraju 等，2016](https://arxiv.org/abs/1610.02391)）不一直退回到像素，而是停在最后一个卷积层：
@@ -577,7 +582,9 @@ plots.show(
 
 # %% [markdown] lang="en"
 # Most maps find the reason; none says *only* the mark, since the network uses strokes as well. Grad-CAM misses it. Its weights are
-# means over all places, so what matters at one place only is averaged away; it was made for networks whose last layer averages too.
+# means over all places, so what matters at one place only is averaged away. Only in a network that averages its maps
+# before the last layer do such weights lose nothing; there Grad-CAM equals its forerunner CAM ([Zhou et al.
+# 2015](https://arxiv.org/abs/1512.04150)). Ours has dense layers instead.
 #
 # ## Test 2: delete what the map names
 #
@@ -587,9 +594,10 @@ plots.show(
 #
 # Then the same with one change: overwrite with *white*. **Predict:** will the order of the methods stay?
 
-# %% [markdown] lang="zh" of="4ad3f3bc"
+# %% [markdown] lang="zh" of="69e62847"
 # 多数图找到了原因；没有哪一种说 “*只有*标记”，因为网络也用了笔画。Grad-CAM 没找到：它的权重是对所有位置取的平均，
-# 只在一处要紧的东西就被平均掉了；它本来就是为末层也做平均的网络设计的。
+# 只在一处要紧的东西就被平均掉了。只有在末层之前就对特征图取平均的网络里，这样的权重才不丢信息，那时 Grad-CAM 就是它的前身 CAM（[Zhou 等，
+# 2015](https://arxiv.org/abs/1512.04150)）；我们的网络后面接的却是全连接层。
 #
 # ## 检验二：删掉图上指出的像素
 #
@@ -871,9 +879,11 @@ plots.show(figure, alt="Three digits, each beside its attention by row: the two 
 # %% [markdown] lang="en"
 # Both papers are right, about different things. Where a state knows its row alone, attention agrees with the gradient and
 # with blanking. Where every state has read half of the digit or more, it does not, and another seed may even turn the sign: the weights then name *states*, and a state
-# is no longer "its row". Some of the weight, with some seeds most of it, lies on rows without any ink. Shuffled weights hurt these readers badly, so the weights are not idle, which is not what Jain and Wallace
-# saw on most of their texts. And yet for a good part of the digits some other weights give the same answer, and a reader that is *trained* with
-# uniform weights reads about as well. The reader without context
+# is no longer "its row". In context, some of the weight lies on rows without any ink. Shuffled weights hurt these
+# readers badly, so the weights are not idle, which is not what Jain and Wallace
+# saw on most of their texts. And yet in context, for about half of the digits, very different weights give the same
+# answer (for rows alone, for few), and a reader that is *trained* with uniform weights reads no worse: here a little
+# better. The reader without context
 # profits from the weights that the other one learned, compared with the same weights shuffled, but uniform weights serve it better: they
 # carry information, and they are no explanation of the rows. **Attention is a measurement; what it measures has to be
 # tested in each model.**
@@ -888,13 +898,13 @@ plots.show(figure, alt="Three digits, each beside its attention by row: the two 
 # prune nine of ten weights and train on; we distil into a small student; and, the control that is mostly missing, we train
 # the same small student *without* a teacher.
 
-# %% [markdown] lang="zh" of="b5d0cec5"
+# %% [markdown] lang="zh" of="090e2dab"
 # 两篇论文都对，只是说的不是一回事。状态只知道自己那一行时，注意力与梯度、与抹行的损失相当一致；状态读过半个乃至整个数字时，
 # 就谈不上一致了，换一个随机种子，连正负号都可能翻转：这时权重指的是*状态*，而状态已不再等于 “它那一行”。
-# 一部分权重（有的种子下是大部分）甚至落在没有笔画的行上。
+# 有上下文时，一部分权重甚至落在没有笔画的行上。
 # 打乱权重会严重损害这两个读数器，可见权重并非摆设，
-# 这与 Jain 和 Wallace 在多数文本上看到的不同。然而对相当一部分数字来说，换一组很不一样的权重，答案照旧；
-# 而且从一开始就用均匀权重*训练*的读数器，读得差不多一样好。没有上下文的读数器用上
+# 这与 Jain 和 Wallace 在多数文本上看到的不同。然而有上下文时，对大约一半的数字，换一组很不一样的权重，答案照旧（只看单行时，这样的数字很少）；
+# 而且从一开始就用均匀权重*训练*的读数器，读得并不差，在这里还略好一点。没有上下文的读数器用上
 # 另一个读数器学到的权重，比用打乱后的同一组权重要好，却不如均匀权重：这组权重带有信息，但不是对各行的解释。
 # **注意力是一种测量；它量的是什么，在每个模型里都要检验。**
 #

@@ -230,8 +230,9 @@ attack("regularised", scores["regularised"], choose(
     laptop=[(0.541, 0.575), (0.068, 0.128), (0, 0.023), (0.617, 0.875)], full=[None] * 4))
 
 # %% [markdown] lang="en"
-# On average the leak looks modest, and with few false accusations the plain loss finds nobody. Among the wrongly labelled it is nearly complete,
-# and those are whom the calibrated attack finds with hardly an error: the mean hides those who stand out, and they are
+# On average the leak looks modest, and with few false accusations the plain loss finds no more than guessing would.
+# Among the wrongly labelled it is nearly complete, and those are whom the calibrated attack finds, with about one false
+# accusation in ten: the mean hides those who stand out, and they are
 # the ones privacy is for. Regularising helps, and promises nothing.
 #
 # ## Differential privacy: a promise about anybody
@@ -251,9 +252,9 @@ attack("regularised", scores["regularised"], choose(
 # $g_i$: gradient of *one* example over all weights; $C$: clipping norm; $\sigma$: noise multiplier; $n$ examples, each in the sample
 # with probability $q$. Keras gives the gradient of a batch's mean, in which the single ones are lost. `tf.vectorized_map` gives all of them at once.
 
-# %% [markdown] lang="zh" of="55923c1d"
-# 平均来看，泄露似乎不大；要求少冤枉人时，单凭损失一个也找不出。可在标签错误的样本里，泄露几乎是彻底的，而校准过的攻击
-# 几乎不出错就能找出来的，正是他们：平均数掩盖了与众不同的人，而隐私要保护的正是他们。正则化有帮助，但什么也不保证。
+# %% [markdown] lang="zh" of="08bb386f"
+# 平均来看，泄露似乎不大；要求少冤枉人时，单凭损失不比瞎猜找出得多。可在标签错误的样本里，泄露几乎是彻底的，而校准过的攻击找出来的正是他们，
+# 十次指认里大约只错一次：平均数掩盖了与众不同的人，而隐私要保护的正是他们。正则化有帮助，但什么也不保证。
 #
 # ## 差分隐私：对任何一个人的承诺
 #
@@ -341,15 +342,16 @@ print("the same by Abadi et al. 2016, section 3.2 · 同一设置的论文数值
 # ### Accuracy against epsilon
 #
 # [Abadi et al. 2016](https://arxiv.org/abs/1607.00133) report 90 %, 95 % and 97 % at $\varepsilon$ = 0.5, 2 and 8 with $\delta = 10^{-5}$, on all 60,000 digits. The laptop
-# profile has 10,000 digits and 300 steps; only the full profile has the published amount of data. Every run is a different noise for
-# the same promise at three prices. Two more tell what costs what: clipping *without* noise, and neither (plain gradient descent with the same samples).
+# profile has 10,000 digits and 300 steps; only the full profile has the published amount of data. The three private
+# runs differ in their noise, and so in how strong a promise they make. Two more tell what costs what: clipping
+# *without* noise, and neither (plain gradient descent with the same samples).
 # **Predict** which of the two, clipping or noise, costs more at $\varepsilon = 8$.
 
-# %% [markdown] lang="zh" of="4be9410d"
+# %% [markdown] lang="zh" of="2dcd6013"
 # ### 准确率与 epsilon
 #
 # [Abadi 等，2016](https://arxiv.org/abs/1607.00133) 在 $\varepsilon$ = 0.5、2、8（$\delta = 10^{-5}$）时报告 90 %、95 % 和 97 %，用的是全部 60,000 个数字。
-# laptop 配置只有 10,000 个数字、300 步；只有 full 配置才有论文那么多数据。三次运行噪声不同，对应同一承诺的三种价格。另外两次用来看清
+# laptop 配置只有 10,000 个数字、300 步；只有 full 配置才有论文那么多数据。三次隐私训练的噪声不同，承诺的强弱也就不同。另外两次用来看清
 # 钱花在哪里：只裁剪、*不加*噪声；两样都不做（同样抽样的普通梯度下降）。**先猜：** $\varepsilon = 8$ 时，裁剪和噪声哪个代价更大？
 
 # %% tags=["nbval-ignore-output"]
@@ -388,15 +390,17 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# With this many digits the dearest item is not the noise at $\varepsilon = 8$ but the clipping, which slows the learning down; at $\varepsilon = 0.5$
-# the noise shows. More data would help twice: the same $\varepsilon$ needs a smaller $q$, and the noise is shared by more examples.
+# With this many digits the dearest item is not the noise at $\varepsilon = 8$ but the clipping (each with the rate that
+# we chose for it; neither was tuned); at $\varepsilon = 0.5$
+# the noise shows. More data would help: a sample of the same size is then a smaller share $q$, for which the same
+# $\varepsilon$ needs less noise; or $q$ stays, and the same noise is shared by a larger sample.
 #
 # Now attack a private network as before: same members, same wrong labels, $\varepsilon$ about 2. The promise says: no attack, not this one nor a better one,
 # has an advantage above $(e^\varepsilon - 1 + 2\delta)/(e^\varepsilon + 1)$. **What should the AUC among the wrong labels be?**
 
-# %% [markdown] lang="zh" of="eab222bd"
-# 数字只有这么多时，$\varepsilon = 8$ 处最贵的不是噪声，而是裁剪，它让学习变慢；到 $\varepsilon = 0.5$，噪声的代价才显出来。
-# 数据多了有双重好处：同样的 $\varepsilon$ 需要的 $q$ 更小，噪声也由更多样本分摊。
+# %% [markdown] lang="zh" of="336417c9"
+# 数字只有这么多时，$\varepsilon = 8$ 处最贵的不是噪声，而是裁剪（两者各用我们选的学习率，都没有细调）；到 $\varepsilon = 0.5$，噪声的代价才显出来。
+# 数据多了会有好处：样本量不变，比例 $q$ 就更小，达到同样的 $\varepsilon$ 所需的噪声也更小；或者 $q$ 不变，同样的噪声由更多样本分摊。
 #
 # 现在照旧攻击一个有隐私保护的网络：同样的成员，同样的错误标签，$\varepsilon$ 约为 2。承诺说：任何攻击，不论是这一种还是更高明的，优势都不超过
 # $(e^\varepsilon - 1 + 2\delta)/(e^\varepsilon + 1)$。**错误标签中的 AUC 应该是多少？**
@@ -427,10 +431,12 @@ attack("private", -losses_of(model, x_train[: 2 * half], told), choose(
 # $$ w_{t+1} = \sum_k \frac{n_k}{n}\; w^{(k)}_{t+1} $$
 #
 # If every client takes *one* step with all its data, this is gradient descent on everything, exactly. With more local steps it needs fewer
-# rounds, and nothing is exact any more. The hard case: the clients are unlike. Sort the digits by label, cut them into 200
+# rounds, and nothing is exact any more. Clients whose data are drawn alike are called **IID** (independent and
+# identically distributed). The hard case is **non-IID**: the clients are unlike. Sort the digits by label, cut them
+# into 200
 # pieces, give each of 100 clients two; most then know two digits only.
 
-# %% [markdown] lang="zh" of="8a725d57"
+# %% [markdown] lang="zh" of="57369ca4"
 # 攻击的成绩远低于承诺所允许的上限；过拟合的网络几乎和盘托出的错误标签，现在差不多藏住了。上限防的，是还没有人试过的攻击。
 #
 # ## 联邦学习：数据留在原地
@@ -441,7 +447,8 @@ attack("private", -losses_of(model, x_train[: 2 * half], told), choose(
 # $$ w_{t+1} = \sum_k \frac{n_k}{n}\; w^{(k)}_{t+1} $$
 #
 # 如果每个客户端都只用自己的全部数据走*一*步，这恰好就是对所有数据做梯度下降。本地多走几步，轮数就少，但不再严格相等。
-# 难的是客户端彼此不同：把数字按标签排好，切成 200 份，100 个客户端每人两份，多数客户端于是只认识两个数字。
+# 各客户端的数据来自同一分布，叫**独立同分布**（IID）；难的是**非独立同分布**（non-IID），即客户端彼此不同：把数字按标签排好，切成 200 份，
+# 100 个客户端每人两份，多数客户端于是只认识两个数字。
 
 # %%
 def two_hidden():
@@ -709,11 +716,13 @@ for (name, values), line, marker in zip({"all digits": overall, "sevens": sevens
     axis.plot([100 * share for share in poisoned_shares], values, linestyle=line, marker=marker, label=name)
 axis.set(xlabel='sevens labelled "1" (%)', ylabel="test accuracy", ylim=(0, 1), title="Label poisoning")
 axis.legend()
-plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens collapse at the half or beyond it, other digits are untouched, all digits together sink little.",
-           alt_zh="准确率随 7 中毒比例的变化：7 的识别在一半或更高处崩溃，其他数字不受影响，总准确率只略微下沉。")
+plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens collapse at the half or beyond it, other digits are untouched, all digits together sink by several points.",
+           alt_zh="准确率随 7 中毒比例的变化：7 的识别在一半或更高处崩溃，其他数字不受影响，总准确率下降几个百分点。")
 
 # %% [markdown] lang="en"
-# The sevens collapse while the other digits are read as before and the mean gives hardly an alarm. Where half of the labels lie, right and wrong ones
+# At first the sevens get worse while the mean hardly moves. Where they collapse, the mean falls by several points as
+# well, but it does not say who is hit: the other digits are read as before. Where half of the labels lie, right and
+# wrong ones
 # tie, and seeds differ widely. Whoever watches one number per model does not see this; watch every class.
 #
 # ## Clinic: "distillation protects privacy"
@@ -725,8 +734,9 @@ plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens co
 # a query is a Gaussian mechanism of sensitivity $\sqrt 2$, and $k$ queries are one with noise $\sqrt k$ times smaller.
 # (We use the Gaussian vote of [Papernot et al. 2018](https://arxiv.org/abs/1802.08908).)
 
-# %% [markdown] lang="zh" of="f5d7d883"
-# 7 垮掉了，别的数字照认不误，总平均几乎没有报警。标签一半说谎时，对的和错的势均力敌，不同种子的结果相差很大。
+# %% [markdown] lang="zh" of="eeaed0a2"
+# 起初 7 认得越来越差，总平均却几乎不动。等到 7 垮掉，总平均也会掉几个百分点，但它说不出是谁受了害：别的数字照认不误。标签一半说谎时，
+# 对的和错的势均力敌，不同种子的结果相差很大。
 # 一个模型只盯一个数的人，看不见这件事；要逐类地看。
 #
 # ## 公式门诊：“蒸馏能保护隐私”
@@ -796,13 +806,14 @@ attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(
 # ### Two words, and two tools that are mixed up
 #
 # Chinese texts have printed **微距私有性** for differential privacy: 微距 is macro photography. The word is 差分隐私. And
-# 权重裁剪 ("clipping of weights") has been printed where **pruning**, 剪枝, was meant. They are different acts: clipping bounds a norm and
-# keeps the direction; pruning sets small weights to 0 and bounds nothing.
+# 权重裁剪 ("clipping of weights") has been printed where **pruning**, 剪枝, was meant. Three acts, three words.
+# Clipping *weights* cuts each large one down to a limit (8a). Clipping a *gradient*, as DP-SGD does, bounds its norm
+# and keeps its direction. Pruning sets small weights to 0 and bounds nothing. The cell below shows the last two.
 #
 # **Data masking** replaces names and numbers by tokens. **Encrypted computation** (homomorphic encryption, or the secure sums above) computes without seeing. What does each protect? Try a hashed birthday, and
 # attack the model that was averaged under masks.
 
-# %% [markdown] lang="zh" of="5ce9b1b4"
+# %% [markdown] lang="zh" of="d3d2282d"
 # **诊断。** 在成员图像上蒸馏的学生，继承了老师记住的东西：错误的标签透过软答案显露出来。在公开图像上蒸馏的学生，
 # 从没见过任何成员，也没见过任何人的标签，泄露是少了，却远不是没有：老师死记的东西，把它在附近图像上的答案也带偏了，于是在标签错误的样本里，
 # 攻击仍然明显好于瞎猜。普通蒸馏里没有任何东西限制泄露多少。PATE 的答案带有 $\varepsilon$。它为此付出准确率，老师越多，代价越小：
@@ -811,7 +822,8 @@ attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(
 # ### 两个词，两种被混为一谈的工具
 #
 # 有的中文资料把 differential privacy 印成**微距私有性**：“微距” 是摄影术语，正确的译法是**差分隐私**。还有把 “剪枝”（pruning）
-# 印成**权重裁剪**的。这是两回事：裁剪（clipping）限制范数，保留方向；剪枝把小的权重置 0，什么也不限制。
+# 印成**权重裁剪**的。这是三件事：裁剪*权重*，是把每个大的权重压到上限（第 8a 章）；裁剪*梯度*，如 DP-SGD 所做，是限制范数、保留方向；
+# 剪枝则把小的权重置 0，什么也不限制。下面演示后两种。
 #
 # **数据脱敏**（data masking）把姓名、号码换成代号。**加密计算**（encrypted computation，如同态加密，或者上面的安全求和）不看数据也能计算。
 # 它们各自保护什么？拿一个哈希过的生日试试，再攻击那个在掩码下平均出来的模型。
