@@ -805,9 +805,10 @@ for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items()
 # ([Sennrich, Haddow and Birch 2016](https://arxiv.org/abs/1508.07909)). Frequent words become one sign, rare ones stay in parts, and nothing is ever unknown. GPT
 # models read their text this way.
 #
-# The split is by **novel**: *Persuasion* is held out, with all its names.
+# The split is by **novel**: *Persuasion* is held out, with all its names. (The next cell lets go of the poems' network, to make
+# room. If you want to go back to the poems afterwards, except for the acrostics, run the notebook from the top.)
 
-# %% [markdown] lang="zh" of="16d41631"
+# %% [markdown] lang="zh" of="df08444e"
 # **诊断。** 这个网络有一副好耳朵。把一、二句或二、四句对调，平仄就不再相对相粘，它几乎每次都听得出来。两联对调，
 # 平仄的格局不变（拿 “平仄仄平” 试一试），它就迟钝多了。换上别人的一联，比较的是两段不同的文字，用字常见的那一联跟谁在一起都占便宜，
 # 所以表里这一行说明不了什么。前面图中的点线比得更公平：*同样的*字，接在自己的前半之后和接在别人的前半之后，损失主要落在平仄该呼应的地方。
@@ -821,6 +822,7 @@ for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items()
 # 常见的词成为一个符号，少见的词仍是几段，永远没有不认识的东西。GPT 一类模型就是这样读文本的。
 #
 # 按**小说**划分：整本《劝导》（*Persuasion*）连同其中的人名都留出来。
+# （为了腾出内存，下一个单元格会放掉写诗的网络。之后若想回到诗的部分，除了藏头诗，请从头运行本章。）
 
 # %%
 writer = scorers = poem_ngram = known_lines = tokens = parts = None  # make room; the acrostics can still be run again

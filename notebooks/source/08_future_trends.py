@@ -761,7 +761,8 @@ for share_of_group, band in bands.items():
     few = int(share_of_group * count)
     rows = np.concatenate([of_group[:few], of_others[: count - few]])
     model = digit_network(rows, f"group {share_of_group}")
-    for who, chosen in [("group", in_group), ("others", ~in_group)]:
+    for who, belongs in [("group", in_group), ("others", ~in_group)]:
+        chosen = np.flatnonzero(belongs)[: choose(smoke=500, laptop=None, full=None)]
         by_share[share_of_group, who] = training.accuracy(model, x_test[chosen], digits.y_test[chosen])
     results.record(f"slices.group_accuracy_at_{share_of_group:.0%}".replace("%", "_percent"), by_share[share_of_group, "group"], band=band)
     results.record(f"slices.others_accuracy_at_{share_of_group:.0%}".replace("%", "_percent"), by_share[share_of_group, "others"])
