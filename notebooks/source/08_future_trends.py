@@ -16,7 +16,7 @@
 #
 # **To know before:** chapters 1, 2 and 4. Time and memory, measured, stand below the imports.
 
-# %% [markdown] lang="zh" of="db54baea"
+# %% [markdown] lang="zh" of="b448ecb3"
 # # 8 未来趋势，测给你看
 #
 # 谈 AI 的未来，满口都是名词：更大、更绿色、多模态、可移植、更公平。每个名词背后都藏着一个可以拿数据来问的问题。
@@ -320,7 +320,7 @@ plots.show(
 # grown by a factor of 2.4 a year since 2016, most of it chips and staff ([Cottier et al.
 # 2024](https://arxiv.org/abs/2405.21015)). Few can pay for such a curve, and nobody for long.
 
-# %% [markdown] lang="zh" of="a66fb23d"
+# %% [markdown] lang="zh" of="d3cbf386"
 # **发生了什么。** 定律描述小的运行，误差只有百分之一二；预测最大的那次，误差却是它的好几倍。偏差是有方向的：
 # 模型和数据都大的那些点，比两个独立的项所允许的*更好*；至于原因，这个实验说不出来。自助法看不到这一点：它只是用同一个公式反复拟合同一批小的运行，
 # 区间反映的是拟合的离散程度，至于公式本身在范围之外是否还成立，它一概不知。已发表的定律拟合的范围宽得多，可它们同样被人重新拟合过：
@@ -370,7 +370,7 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 # world's electricity, 436 g CO2 per kWh in 2022 ([Ember 2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/));
 # a hydro-electric country has a tenth of it, coal twice.
 
-# %% [markdown] lang="zh" of="eac80c95"
+# %% [markdown] lang="zh" of="b8e13482"
 # 引用这个指数之前，先看区间。规模和数据都只跨一两个数量级的运行，几乎定不住它：小的 $\alpha$ 配小的 $E$，与大的 $\alpha$ 配大的 $E$，
 # 拟合得几乎一样好。已发表的结果用了几百次运行，范围宽得多，第二位数字仍然各不相同。真要分配预算，别用我们这一个。还有一个缘故：小数据集最多重复八遍，
 # 字符少的运行，步数也少。所以这里的 $D$ 把数据量和训练长度混在了一起，而 $6ND$ 只算了一遍的计算量。
@@ -501,7 +501,7 @@ else:
 # 四十二. Twenty of the ninety numbers are kept back: no picture, no name of them is ever shown. Then we ask for them. **Predict:** will it
 # read 42 (seen: 40, 41, 32, 52 …)? And 11? In English? In Chinese?
 
-# %% [markdown] lang="zh" of="e2740baa"
+# %% [markdown] lang="zh" of="7730ef21"
 # ## 多模态：图片与词相遇的地方
 #
 # CLIP（[Radford 等，2021](https://arxiv.org/abs/2103.00020)）训练两个网络，一个看图，一个读文本，让一张图与*它的*文本靠近，
@@ -669,7 +669,7 @@ plots.show(
 #
 # Below, the same space is used for **search**: each picture with its nearest name in each language. Every number shown was kept back.
 
-# %% [markdown] lang="zh" of="f06cfb9a"
+# %% [markdown] lang="zh" of="8b1f0b64"
 # **图里说了什么。** 两种语言里，网络都读出了图和名字都没见过的数：它学会的是 “这个位置上的数字” 和 “这个位置上的词”，不是七十个数的清单。
 # 但 *eleven* 和 *twelve* 不是由部件拼成的，本事再大也猜不出来，英文只能死记；十一、十二是拼成的，没见过也读得出。
 # 标签用什么语言，也是模型的一部分。
@@ -804,7 +804,7 @@ plots.show(
 # - **Release and watch**: a [model card](https://arxiv.org/abs/1810.03993) with numbers for groups, an audit by somebody else, a way to complain, and monitoring: the
 #   world moves away from the training data.
 
-# %% [markdown] lang="zh" of="1bc54072"
+# %% [markdown] lang="zh" of="04a541b4"
 # **诊断。** 程序里没有哪一行写着 “对他们差一点”。是数据里缺了这一群，而平均分把它盖住了。训练集里有十分之一，差距就缩小一大截（因种子而异，
 # 约一半或更多），其余的人没有测得出的损失。所以：每报一个平均数，旁边都报各群的数和区间；再看看数据是谁收集的。同样的事在人身上也测到过：
 # 深肤色女性与人脸分析（[Buolamwini 与 Gebru，2018](http://proceedings.mlr.press/v81/buolamwini18a.html)）；
@@ -839,7 +839,7 @@ plots.show(
 #   generated content and a channel for complaints. The US National Institute of Standards and Technology (NIST) offers a voluntary [risk framework](https://doi.org/10.6028/NIST.AI.100-1) (2023).
 #   None of them measures anything by itself: they ask for numbers like those of this chapter.
 
-# %% [markdown] lang="zh" of="1f1a5055"
+# %% [markdown] lang="zh" of="313bc4d4"
 # ## 社会：测到了什么，有哪些规矩
 #
 # - **就业。** 约 5,000 名客服用上助手之后，
@@ -898,7 +898,7 @@ for classical, quantum in [(1e9, 1e4), (1e13, 1e4), (1e13, 1e6)]:
 #
 # Write `grams(watts, seconds, grams_per_kwh)`. Then: what does a night (eight hours) on a 300 W graphics card emit in your country?
 
-# %% [markdown] lang="zh" of="f6ec63eb"
+# %% [markdown] lang="zh" of="492e545e"
 # 第一行拿一个处理器核心，与一台按乐观估计的纠错量子计算机相比；第二行换成一块图形处理器；第三行还是它，但量子计算机再快一百倍。十秒、一天，听上去不错。
 # 可是这笔账把一步只算作一次运算。真正的一步要把整个问题计算一遍：如果一步要 $M$ 次运算，两边的速度都降到 $1/M$，
 # 打平所需的时间 $f_c / f_q^2$ 就变成 $M$ 倍。一步一百万次运算时，第二行就成了三千年。所以单靠平方加速是不划算的（[Hoefler、Häner 与 Troyer，
@@ -934,7 +934,7 @@ exercises.check("08.grams", grams)
 # $z = (p_1 - p_2) / \sqrt{p (1 - p) (1/n_1 + 1/n_2)}$. When $|z|$ exceeds 1.96, chance alone is a poor explanation. Try
 # it on the group and the others.
 
-# %% [markdown] lang="zh" of="f229534c"
+# %% [markdown] lang="zh" of="1a90087c"
 # ### 练习 2 · 中 —— 这个差别是真的吗？
 #
 # 写出 `two_shares(right_1, total_1, right_2, total_2)`：两个比例之差的 *z* 值，其中 $p$ 是两群合在一起的比例，
