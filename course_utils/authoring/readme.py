@@ -11,7 +11,7 @@ _HEAD = {
     "README.zh.md": "| 章节 | 用时 | 内存峰值 | 区间内的数值 | 其中几个 |\n|---|---|---|---|---|",
 }
 
-# Two or three numbers a chapter: the comparison that it is about, not its best result alone.
+# Three numbers a chapter: the comparison that it is about, not its best result alone.
 _TELLING = {
     "01": ("baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"),
     "02": ("mlp.test_accuracy", "beginner_cnn.test_accuracy", "fast_cnn.test_accuracy"),
@@ -74,7 +74,7 @@ def update(root: Path, *, check: bool) -> list:
         try:
             wanted = f"{before}{BEGIN}\n{table(root / 'notebooks', name)}\n{END}{after}"
         except ValueError as error:
-            return [str(error)]
+            return [*problems, str(error)]
         if wanted == text:
             continue
         if check:

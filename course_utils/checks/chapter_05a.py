@@ -18,7 +18,7 @@ def time_to_accuracy(answer):
     )
     expect(
         not close(found, 25.0),
-        "这是那一轮的时间：到达目标之前的轮也花了时间，要加起来",
+        "这是那一轮的时间：前面几轮也花了时间，要加起来",
         "that is the time of one epoch: add up all epochs until the target is met",
     )
     expect(
@@ -100,7 +100,7 @@ def early_stopping(answer):
     found = answer(list(losses), 3)
     expect(
         isinstance(found, tuple) and len(found) == 2,
-        "应返回两个数：（停下的轮, 最好的轮）",
+        "应返回两个数：（停在第几轮, 最好的是第几轮）",
         "return two numbers: (epoch of stopping, best epoch)",
     )
     stopped, best = (int(number) for number in found)
@@ -116,11 +116,11 @@ def early_stopping(answer):
     )
     expect(
         (stopped, best) != (1, 4),
-        "顺序反了：先是停下的轮，再是最好的轮",
+        "顺序反了：先写停在第几轮，再写最好的是第几轮",
         "the order is reversed: first the epoch of stopping, then the best one",
     )
-    expect(best != 2, "轮从 0 数起", "epochs are counted from 0")
-    expect(best == 1, "最好的轮是验证损失最低的那个（从 0 数起）", "the best epoch is that of the lowest loss so far")
+    expect(best != 2, "轮数从 0 数起", "epochs are counted from 0")
+    expect(best == 1, "最好的一轮是验证损失最低的那轮（从 0 数起）", "the best epoch is that of the lowest loss so far")
     expect(
         stopped != 2,
         "第一次变差不该停：耐心（patience）为 3，要连续 3 轮没有进步",
