@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils import datasets
+from course_utils import datasets, twins
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADERS = {
@@ -22,6 +22,7 @@ LOADERS = {
     "poems_tang.jsonl.xz": datasets.poems,
     "novels_austen.jsonl.xz": datasets.novels,
     "co2_mauna_loa_weekly.csv": datasets.co2,
+    "pytorch_twins.npz": twins.recorded,
     "fonts/NotoSansSC-subset.otf": datasets.font_path,
 }
 
