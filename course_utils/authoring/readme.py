@@ -55,6 +55,13 @@ _TELLING = {
         "private.auc_wrong_labels",
         "private_epsilon_2.test_accuracy",
     ),
+    "09": ("steps.sgd_4", "steps.sgd_1024", "batch_times_4.sgd_linear_rule"),
+    "09a": (
+        "buffer.a_tenth_test_accuracy",
+        "bfloat16.rate_0_005_test_accuracy",
+        "xla.transformer_later_processor_time_ratio",
+    ),
+    "10": ("faithful.test_accuracy", "no_logits.test_accuracy", "flatten_naive.accuracy"),
 }
 
 

@@ -1,0 +1,1158 @@
+# %% [markdown] lang="en"
+# # 9a The same machine, faster
+#
+# Chapter 9 adds machines. This one adds none. Most training loops leave half of their machine idle: the processor
+# waits for images, the accelerator waits for the processor, Python talks between every two operations, and numbers
+# are stored in twice the bits they need. Each of the four has a remedy, and each remedy has a way to go wrong
+# silently: it stays fast and learns the wrong thing.
+#
+# **At the end you can**
+#
+# - time a training step without fooling yourself, and say what a speed-up of one part can gain at most;
+# - build an input pipeline in the right order, and name what each wrong order does to the data;
+# - say what float16 and bfloat16 can hold, what they lose, and why the weights stay in float32;
+# - write loss scaling in NumPy, equal to Keras' step by step;
+# - compile with XLA and know when it pays; count the memory of a training step, and trade it against time.
+#
+# A speed is a property of *your* machine: every "faster" below is measured when the cell runs, printed as a ratio,
+# and judged by no band. What the chapter proves is the rest: that the results are the same, or exactly how they are
+# not.
+#
+# **To know before:** `fit` and the training step (chapters 1 and 5), convolution (chapter 2), the Transformer block
+# (chapter 7). Time and memory, measured, stand below the imports.
+# %% [markdown] lang="zh" of="f8205f9a"
+# # 9a 同一台机器，更快
+#
+# 第 9 章靠加机器提速，本章一台也不加。多数训练循环让机器闲了一半：处理器等图像，加速器等处理器，每两次运算之间 Python 都要插一句话，
+# 数又用了两倍于所需的位数来存。这四样各有办法，而每个办法都能悄无声息地用错：速度照样快，学的却是错的东西。
+#
+# **学完这一章，你能够**
+#
+# - 给一个训练步计时而不骗自己，并说出某一部分提速最多能带来多少；
+# - 按正确的顺序搭输入流水线，并说出每种错误顺序会把数据怎样；
+# - 说清 float16 与 bfloat16 装得下什么、丢掉什么，权重为什么仍用 float32；
+# - 用 NumPy 写出损失缩放，每一步都与 Keras 相等；
+# - 用 XLA 编译，并知道什么时候划算；算出一个训练步要占多少内存，并用时间去换内存。
+#
+# 速度是*你那台*机器的属性：下面每一个“更快”都在运行时现场测量，以比值打印，不设区间评判。本章证明的是另外一半：结果相同，或者究竟差在哪里。
+#
+# **预备知识：** `fit` 与训练步（第 1、5 章）、卷积（第 2 章）、Transformer 模块（第 7 章）。实测的时间和内存写在导入语句之后。
+# %% tags=["setup"]
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+import sys
+from pathlib import Path
+
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
+course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
+if course is None:
+    raise ModuleNotFoundError(
+        "找不到 course_utils：请上传并解压课程的 ZIP 包 · course_utils not found: upload and unzip the course's ZIP file"
+    )
+sys.path.insert(0, str(course))
+from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+# %%
+import itertools
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import ml_dtypes
+import numpy as np
+import tensorflow as tf
+
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.models import transformer
+from course_utils.profiles import choose
+# %% tags=["parameters"]
+PROFILE = None
+SEED = 0
+# %% tags=["nbval-ignore-output"]
+profiles.use(PROFILE, SEED)
+strategy = devices.create_strategy()
+devices.describe()
+# %% tags=["cost", "nbval-ignore-output"]
+results.cost("09a")
+# %% [markdown] lang="en"
+# ## The idea: two workers who need not take turns
+#
+# One worker makes batches (reads, decodes, augments: time $a$ each), another trains on them (time $b$ each). If they
+# take turns, $n$ batches need $T_\text{turns}$. With a small shelf between them, where finished batches wait
+# (*prefetching*), the slower one sets the pace:
+#
+# $$ T_\text{turns} = n\,(a + b) \qquad\quad T_\text{prefetch} = a + (n-1)\max(a, b) + b $$
+#
+# The second formula already holds the limit of every speed-up: what you do to the faster worker is lost. For parts
+# that *do* take turns, [Amdahl 1967](https://doi.org/10.1145/1465482.1465560) says how much is left: if a share $p$
+# of the time is made $s$ times faster, the whole becomes faster by
+#
+# $$ S = \frac{1}{(1 - p) + p / s} \;<\; \frac{1}{1-p} $$
+#
+# **Predict:** making a batch takes 2 units, training on it 3. How much does prefetching save? And a reader twice as
+# fast?
+# %% [markdown] lang="zh" of="b4693ee7"
+# ## 想法：两个工人，不必轮流干活
+#
+# 一个工人做批次（读取、解码、增强，每批用时 $a$），另一个拿批次来训练（每批用时 $b$）。若两人轮流干，$n$ 批要 $T_\text{轮流}$。
+# 若两人之间放一个小货架，做好的批次先搁在上面（*预取*，prefetch），那么快慢就由较慢的那个人决定：
+#
+# $$ T_\text{轮流} = n\,(a + b) \qquad\quad T_\text{预取} = a + (n-1)\max(a, b) + b $$
+#
+# 第二个式子里已经藏着一切提速的上限：在较快的工人身上下的功夫全都白费。至于*确实要轮流*的各部分，
+# [Amdahl（1967）](https://doi.org/10.1145/1465482.1465560) 说明了还剩多少余地：若占时间比例 $p$ 的部分快了 $s$ 倍，整体就快
+#
+# $$ S = \frac{1}{(1 - p) + p / s} \;<\; \frac{1}{1-p} $$
+#
+# **先猜：** 做一批要 2 个单位时间，训练一批要 3 个。预取能省多少？换一个快一倍的读取程序呢？
+# %%
+def schedule(batches, make, train, shelf):
+    """When each batch begins to be made and to be trained on; a shelf of 0 places means taking turns."""
+    made, trained, begun = 0.0, 0.0, []
+    for batch in range(batches):
+        if shelf == 0:
+            start = trained
+        else:  # a place on the shelf becomes free when training takes its batch
+            start = max(made, begun[batch - shelf][1] if batch >= shelf else 0.0)
+        made = start + make
+        begun.append((start, max(made, trained)))
+        trained = begun[-1][1] + train
+    return begun, trained
+
+
+figure, axes = plt.subplots(2, 1, figsize=(9, 3.2), sharex=True)
+for axis, (title, shelf) in zip(axes, [("taking turns", 0), ("prefetching one batch", 1)], strict=True):
+    begun, total = schedule(6, make=2, train=3, shelf=shelf)
+    axis.broken_barh([(start, 2) for start, _ in begun], (1.1, 0.8), color=plots.COLORS[4], edgecolor="k", hatch="//")
+    axis.broken_barh([(start, 3) for _, start in begun], (0.1, 0.8), color=plots.COLORS[0], edgecolor="k")
+    axis.set(title=f"{title}: {total:g} units", yticks=[0.5, 1.5], yticklabels=["train", "make"], xlim=(0, 31))
+axes[1].set_xlabel("time (units)")
+plots.show(figure, alt="Two time lines of six batches. Taking turns, making and training alternate; with prefetching the next batch is made while training goes on, and training never waits again.",
+    alt_zh="六个批次的两条时间线。轮流时，制作与训练交替进行；预取时，训练的同时下一批已在制作，训练不再等待。")
+# %%
+def prefetch_time(batches, make, train):
+    return make + (batches - 1) * max(make, train) + train
+
+
+def amdahl(share, factor):
+    """How many times faster the whole gets when a share of its time gets `factor` times faster."""
+    return 1 / ((1 - share) + share / factor)
+
+
+cases = [(6, 2, 3), (6, 3, 2), (50, 1, 1), (1, 4, 7)]
+proofs.equal({
+    "taking turns, simulated": [schedule(*case, shelf=0)[1] for case in cases],
+    "n (a + b)": [batches * (make + train) for batches, make, train in cases],
+})
+proofs.equal({
+    "prefetching, simulated": [schedule(*case, shelf=1)[1] for case in cases],
+    "a + (n-1) max(a, b) + b": [prefetch_time(*case) for case in cases],
+})
+for share in (0.1, 0.4, 0.9):
+    print(f"p = {share}: s = 2 → {amdahl(share, 2):.2f}   s = 10 → {amdahl(share, 10):.2f}   s = ∞ → {1 / (1 - share):.2f}")
+# %% [markdown] lang="en"
+# In the figure the whole shelf is one place. A longer one helps only when times vary. A reader twice as fast helps
+# those who take turns, by Amdahl with $p = 2/5$; behind a shelf it gains one unit, once.
+#
+# ## Measuring without fooling yourself
+#
+# Five ways to get a wrong number, all of them common:
+#
+# 1. **The first call is another program.** `tf.function` runs your Python once to *trace* a graph; XLA then compiles
+#    it. That happens again for every new shape, and for every new *Python* number among the arguments.
+# 2. **A pipeline does nothing when it is written.** `dataset.map(f)` returns at once; `f` runs when somebody asks for
+#    a batch.
+# 3. **Devices are asynchronous.** On a GPU or TPU a call returns when the work is *queued*. Fetch a number
+#    (`float(loss)`) before you stop the clock. (A CPU mostly waits by itself; the habit costs nothing.)
+# 4. **One measurement is none.** Others use the machine too. Repeat, and take the median, or the minimum if you ask
+#    what the machine *can* do. A mean drags the first call and every interruption with it.
+# 5. **There are two clocks.** The wall clock is what you wait for. *Processor time* adds up the work of all threads
+#    and leaves out other programs (and the work of an accelerator). They can disagree, and below they will.
+#
+# So give changing numbers as tensors, and let all batches have one shape (`drop_remainder=True`, or padding).
+#
+# **Predict:** how often is the function below traced, in seven calls? And by what factor is the first call of a
+# training step slower than the later ones? (The network of this chapter is a small one, two strided convolutions and
+# a dense layer.)
+# %% [markdown] lang="zh" of="36d6eff8"
+# 图里的货架总共只有一个位置。用时忽长忽短时，货架长一些才有用。读取快一倍，对轮流干活的人有帮助（Amdahl 公式取 $p = 2/5$）；
+# 有了货架，就只在开头省一次，一个单位。
+#
+# ## 计时，别骗自己
+#
+# 得到错误数字的五种常见办法：
+#
+# 1. **第一次调用是另一个程序。** `tf.function` 先把你的 Python 跑一遍，*追踪*（trace）出一张图；XLA 还要再编译。
+#    每遇到一种新形状就重来一次；参数里每出现一个新的 *Python* 数，也重来一次。
+# 2. **流水线写出来的时候什么也没做。** `dataset.map(f)` 立刻返回，有人来取批次时 `f` 才运行。
+# 3. **设备是异步的。** 在 GPU 或 TPU 上，任务一*排上队*，调用就返回了。停表之前先取回一个数（`float(loss)`）。
+#    （CPU 大多会自己等着；养成习惯没有坏处。）
+# 4. **只测一次等于没测。** 机器上还有别的程序。要重复测，取中位数；若问机器*最快能到多少*，就取最小值。平均数会把首次调用和每次打扰都算进去。
+# 5. **钟有两只。** 墙上的钟（wall clock）量的是你等了多久；*处理器时间*把所有线程干的活加起来，不算别的程序（也不算加速器干的活）。
+#    两只钟可能说法不一，下面就会遇到。
+#
+# 所以，会变的数要用张量传进去；所有批次的形状要一致（`drop_remainder=True`，或者补齐）。
+#
+# **先猜：** 下面的函数调用七次，会被追踪几次？一个训练步的第一次调用，又比后来的慢多少倍？（本章的网络很小：两层带步幅的卷积，一个全连接层。）
+# %%
+traced, decoded = [], []
+
+
+@tf.function
+def scaled_sum(values, factor):
+    traced.append((values.shape, factor))  # Python: runs while tracing only
+    return tf.reduce_sum(values) * factor
+
+
+for rows in (64, 64, 32, 64):  # the last batch of an epoch is often smaller
+    scaled_sum(tf.ones((rows, 3)), tf.constant(0.5))
+print("four calls, two shapes · 四次调用、两种形状:", len(traced), "traces")
+for rate in (0.1, 0.2, 0.3):  # a learning rate given as a Python number
+    scaled_sum(tf.ones((64, 3)), rate)
+print("three more, three Python numbers · 再三次、三个 Python 数:", len(traced), "traces")
+
+
+def look(number):
+    return tf.numpy_function(lambda value: decoded.append(value) or value, [number], tf.int64)
+
+
+lazy = tf.data.Dataset.range(5).map(look)
+print("pipeline written · 写完流水线:", len(decoded), "decoded")
+list(lazy)
+print("pipeline read · 读完流水线:", len(decoded), "decoded")
+# %%
+def seconds(function, repeats=9, clock=time.perf_counter, summary=np.median):
+    """The median (or another summary) of the time of a call that returns one number; the first call does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        start = clock()  # the wall's, or the processors' with time.process_time
+        float(function())  # fetches the number: nothing is running any more
+        times.append(clock() - start)
+    return summary(times[1:])
+
+
+def network(last="float32"):
+    """Digits (batch, 28, 28, 1) -> logits (batch, 10), in float32 unless `last` says otherwise."""
+    return keras.Sequential([
+        keras.Input((28, 28, 1)),
+        keras.layers.Conv2D(8, 3, strides=2, activation="relu"),  # (batch, 13, 13, 8)
+        keras.layers.Conv2D(16, 3, strides=2, activation="relu"),  # (batch, 6, 6, 16)
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, dtype=last),
+    ])
+
+
+print("parameters · 参数:", network().count_params(), "  output · 输出:", network().output_shape)
+# %% tags=["nbval-ignore-output"]
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def plain_step(model, rate=0.1):
+    """One step of gradient descent as a Python function of (images, labels); returns the loss."""
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(labels, model(images, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+            variable.assign_sub(rate * gradient)
+        return loss
+    return step
+
+
+digits = datasets.mnist()
+batch = datasets.as_images(digits.x_train[:64]), tf.constant(digits.y_train[:64])
+step, start = tf.function(plain_step(network())), time.perf_counter()
+float(step(*batch))
+first_call, later = time.perf_counter() - start, seconds(lambda: step(*batch))
+results.record("timing.first_call_times_later", first_call / later, digits=0)
+results.record("timing.mean_of_three_times_later", (first_call + 2 * later) / 3 / later, digits=0)
+# %% [markdown] lang="en"
+# ## An input pipeline with work to do
+#
+# Digits in an array need no preparing. Pictures on a disk do, so here every digit becomes a PNG file (in memory: the
+# course needs no folder of 60,000 files), and the pipeline has to decode it, in every epoch. `tf.data` ([Murray et
+# al. 2021](https://arxiv.org/abs/2101.12127)) describes a pipeline as a chain of small steps:
+#
+# - `map(f)` works on one element after another; `num_parallel_calls=tf.data.AUTOTUNE` on several at once, results in
+#   order;
+# - `batch(n)` stacks; `prefetch(n)` puts the shelf between maker and taker;
+# - `cache()` keeps in memory what arrives there in the first epoch, and never asks again what came before it.
+#
+# PNG loses nothing, so all five chains below must deliver the array we started with, in order (the first 256 are
+# compared). That is the proof to ask of any faster pipeline.
+#
+# **Then: where does the time of a step go?** Three measurements take a simple loop apart: the pipeline alone, the
+# step as a compiled graph on a batch that is there already, and the step run by Python, operation by operation
+# (*eagerly*). The difference of the last two is what Python costs. (Processor time here: it adds up.) Then Amdahl
+# must predict what the loop gains when Python is taken out, and we can check.
+#
+# **Predict:** in a network this small, which of the three parts is largest?
+# %% [markdown] lang="zh" of="0afe3155"
+# ## 一条真有活干的输入流水线
+#
+# 已经在数组里的数字不用准备，磁盘上的图片就要了。所以这里把每个数字存成一个 PNG 文件（放在内存里，课程不想要一个装着 60,000 个文件的文件夹），
+# 流水线每一轮都得把它解码。`tf.data`（[Murray 等，2021](https://arxiv.org/abs/2101.12127)）把流水线写成一串小步骤：
+#
+# - `map(f)` 一个接一个地处理元素；`num_parallel_calls=tf.data.AUTOTUNE` 则同时处理几个，结果仍按原来的次序；
+# - `batch(n)` 叠成批；`prefetch(n)` 在制作者与使用者之间放上货架；
+# - `cache()` 把第一轮到达它那里的东西留在内存里，此后再也不去问它前面的步骤。
+#
+# PNG 是无损的，所以下面五条流水线都必须按次序交出最初的那个数组（比较前 256 个）。任何“更快的”流水线，都该先拿出这个证明。
+#
+# **然后：一步的时间花在哪里？** 三次测量就能把一个朴素的循环拆开：单独跑流水线；用编译好的图在现成的批次上跑训练步；由 Python 一个运算一个运算地跑训练步
+# （*即时执行*，eager）。后两者之差就是 Python 的开销。（这里用处理器时间，各部分才加得起来。）然后，去掉 Python 能快多少，Amdahl 应当能预言，我们来核对。
+#
+# **先猜：** 网络这么小，三部分里哪一部分最大？
+# %%
+count = choose(smoke=512, laptop=1_024, full=20_000)
+pixels, labels = digits.x_train[:count], digits.y_train[:count].astype("int64")
+files = [tf.io.encode_png(image[..., None]).numpy() for image in pixels]
+source = tf.data.Dataset.from_tensor_slices((files, labels))
+
+
+def decode(file, label):
+    return tf.cast(tf.io.decode_png(file, channels=1), "float32") / 255, label  # (28, 28, 1)
+
+
+auto = tf.data.AUTOTUNE
+pipelines = {
+    "map, batch": source.map(decode).batch(64),
+    "parallel map, batch": source.map(decode, auto).batch(64),
+    "parallel map, batch, prefetch": source.map(decode, auto).batch(64).prefetch(auto),
+    "map, cache, batch, prefetch": source.map(decode).cache().batch(64).prefetch(auto),
+    "map, batch, cache, prefetch": source.map(decode).batch(64).cache().prefetch(auto),
+}
+for name, pipeline in pipelines.items():
+    proofs.equal({"the array": datasets.as_images(pixels[:256]), name: np.concatenate([images for images, _ in pipeline])[:256]})
+print("the first file begins with · 第一个文件开头:", files[0][:4])
+# %% tags=["nbval-ignore-output"]
+def epoch(pipeline, step=None):
+    """Go through a pipeline once, training if there is a step; returns the last number seen."""
+    for images, targets in pipeline:
+        last = step(images, targets) if step else targets[0]
+    return last
+
+
+eager, graph = plain_step(network()), tf.function(plain_step(network()))
+plain = source.take(512).map(decode).batch(64)
+clock = time.process_time  # work, which other programs do not disturb
+parts = {"input": seconds(lambda: epoch(plain), 5, clock) / 8, "compute": seconds(lambda: graph(*batch), 20, clock)}
+parts["python"] = seconds(lambda: eager(*batch), 9, clock) - parts["compute"]
+whole = sum(parts.values())
+for name, part in parts.items():
+    results.record(f"eager_loop.share_{name}", part / whole, digits=2)
+python_share = parts["python"] / whole
+measured = seconds(lambda: epoch(plain, eager), 5, clock) / seconds(lambda: epoch(plain, graph), 5, clock)
+results.record("graph.times_faster_by_amdahl", 1 / (1 - python_share), digits=1)
+results.record("graph.times_faster_measured", measured, digits=1)
+# %% [markdown] lang="en"
+# In small networks Python is the largest part, which is why `fit` compiles a graph without being asked. It still goes
+# back to Python after each batch. `steps_per_execution=16` runs sixteen steps in one call: the same arithmetic, fewer
+# conversations. (The loss is then reported, and callbacks run, once in sixteen steps.)
+#
+# Now the five pipelines, alone and with training. **Predict:** which one gains most? And how much of it survives when
+# the step uses all processors too?
+#
+# Last, a machine with an accelerator, imitated: the "accelerator" is a pause of 15 milliseconds in which the
+# processor is free, the "disk" a pause of 10 for each of 20 batches. **Predict** both times with the formulas above.
+# (`tf.data` adds a prefetch at the end of every chain that has none. To take turns one must forbid it.)
+# %% [markdown] lang="zh" of="fdeb3984"
+# 小网络里 Python 占得最多，所以 `fit` 不等你开口就先编译成图。但它每个批次之后仍要回到 Python 一次。`steps_per_execution=16` 让一次调用跑十六步：
+# 算术一模一样，来回对话少了。（损失也就每十六步才报告一次，回调同样如此。）
+#
+# 现在来看五条流水线，先单独跑，再加上训练。**先猜：** 哪一条提速最多？训练步也要占用全部处理器时，提速还剩多少？
+#
+# 最后模仿一台带加速器的机器：“加速器”是 15 毫秒的停顿，这时处理器是空的；“磁盘”是每批 10 毫秒的停顿，共 20 批。**先猜**（用上面的公式）：
+# 两种时间各是多少？（流水线末尾若没有预取，`tf.data` 会自己加上一个；想要轮流，得先禁止它。）
+# %%
+weights, fit_time, repeats = {}, {}, choose(smoke=2, laptop=5, full=9)
+small = {"x": datasets.as_images(pixels[:512]), "y": labels[:512], "batch_size": 16, "verbose": 0}
+for together in (1, 16):
+    keras.utils.set_random_seed(SEED)
+    model = network()
+    model.compile(keras.optimizers.SGD(0.1), cross_entropy, steps_per_execution=together)
+    model.fit(**small)
+    weights[together] = np.concatenate([weight.ravel() for weight in model.get_weights()])
+    fit_time[together] = seconds(lambda model=model: model.fit(**small).history["loss"][0], repeats, time.process_time)
+proofs.equal({"one step a call": weights[1], "sixteen steps a call": weights[16]}, tolerance=1e-3)
+# %% tags=["nbval-ignore-output"]
+results.record("steps_per_execution_16.processor_time_ratio", fit_time[16] / fit_time[1], digits=2)
+alone = {name: seconds(lambda p=p: epoch(p), repeats, summary=min) for name, p in pipelines.items()}
+trained = {name: seconds(lambda p=p: epoch(p, graph), repeats, summary=min) for name, p in pipelines.items()}
+figure, axis = plt.subplots(figsize=(8, 3))
+places = np.arange(len(pipelines))
+for shift, (name, times) in zip((-0.2, 0.2), {"pipeline alone": alone, "with training": trained}.items(), strict=True):
+    ratios = [value / times["map, batch"] for value in times.values()]
+    axis.barh(places + shift, ratios, 0.36, label=name, hatch=["//", ""][shift > 0], color=plots.COLORS[int(shift > 0)], edgecolor="k")
+    for key, ratio in zip(["map", "parallel", "prefetch", "cache_batch", "batch_cache"], ratios, strict=True):
+        results.record(f"{key}.{'alone' if shift < 0 else 'trained'}_time_ratio", ratio, digits=2)
+axis.set(yticks=places, yticklabels=pipelines, xlabel="time of an epoch (map, batch = 1)", title="Five chains that deliver the same")
+axis.invert_yaxis()
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plots.show(figure, alt="Bars: the time of an epoch for five pipelines, alone and with training, relative to the plain one. Alone, the two with a cache are the shortest.",
+    alt_zh="条形图：五条流水线一轮的用时，单独跑与加上训练，以最朴素的一条为 1。单独跑时，带缓存的两条最短。")
+# %% tags=["nbval-ignore-output"]
+def slow_disk():
+    for number in range(20):
+        time.sleep(0.010)
+        yield number
+
+
+disk, options = tf.data.Dataset.from_generator(slow_disk, output_signature=tf.TensorSpec((), tf.int64)), tf.data.Options()
+options.experimental_optimization.inject_prefetch = False
+for name, pipeline, formula in [
+    ("turns", disk.with_options(options), 20 * (0.010 + 0.015)),
+    ("as_written", disk, prefetch_time(20, 0.010, 0.015)),
+    ("prefetch", disk.prefetch(1), prefetch_time(20, 0.010, 0.015)),
+]:
+    start = time.perf_counter()
+    for _ in pipeline:
+        time.sleep(0.015)  # waiting for an accelerator
+    results.record(f"accelerator.{name}_over_formula", (time.perf_counter() - start) / formula, digits=2)
+# %% [markdown] lang="en"
+# Alone, `cache` removes the decoding from every epoch but the first. With training less is left of that: the step is
+# a part that no pipeline shortens, and it keeps the processors busy that parallel calls and prefetching would use.
+# With an accelerator the processors have nothing else to do, and the formulas hold: ratios a little above 1, because
+# waking up takes time too.
+#
+# ## Clinic 1: "cache last, so that everything is cached"
+#
+# A recipe that is often copied: `map(decode).map(augment).cache()`. Augmentation should show the network a new
+# variant of each picture in each epoch. Here it moves a digit by up to two pixels each way, 25 places in all, and it
+# is written twice: with `tf.random.uniform`, and with a `tf.random.Generator`, which keeps its state in a variable.
+# **Predict:** how many variants of one digit does the network see in twenty epochs? There are three chains, and a
+# surprise in the second.
+# %% [markdown] lang="zh" of="23a551b7"
+# 单独跑时，`cache` 让解码只发生在第一轮。加上训练，提速就打了折扣：训练步那一份，任何流水线都缩短不了，而且并行调用和预取想用的那些处理器，正被训练步占着。
+# 有加速器时，处理器没有别的事可做，公式就成立了：比值略高于 1，因为醒过来也要时间。
+#
+# ## 门诊一：“把 cache 放在最后，就什么都缓存了”
+#
+# 常被照抄的写法：`map(decode).map(augment).cache()`。数据增强本该让网络每一轮都看到图片的新变体。这里的增强把数字沿每个方向最多移动两个像素，
+# 一共 25 种位置。它有两种写法：一种用 `tf.random.uniform`；一种用 `tf.random.Generator`，后者把状态存在变量里。
+# **先猜：** 二十轮里，网络各看到同一个数字的多少种变体？一共三条流水线，第二条会让你意外。
+# %%
+generator = tf.random.Generator.from_seed(SEED)
+
+
+def with_function(image, label):  # digits have a margin of 4 empty pixels
+    return tf.roll(image, tf.random.uniform((2,), -2, 3, tf.int32), axis=(0, 1)), label
+
+
+def with_generator(image, label):
+    return tf.roll(image, generator.uniform((2,), -2, 3, tf.int32), axis=(0, 1)), label
+
+
+one, shown = source.take(1).map(decode), []
+for name, pipeline in {
+    "map(with_generator).cache()": one.map(with_generator).cache(),
+    "cache().map(with_function)": one.cache().map(with_function),
+    "cache().map(with_generator)": one.cache().map(with_generator),
+}.items():
+    epochs = [list(pipeline.as_numpy_iterator())[0][0] for _ in range(20)]
+    variants = len({image.tobytes() for image in epochs})
+    print(f"{name:27}  one variant only · 只有一种: {variants == 1}   at least eight · 至少八种: {variants >= 8}")
+    shown += epochs[:8]
+titles = [f"{order}, {epoch}" for order in ("gen, cache", "cache, func", "cache, gen") for epoch in range(1, 9)]
+plots.show(plots.grid(shown, titles, columns=8, size=1.15), alt="The same handwritten digit in eight epochs, three rows. Augmented and then cached: eight identical pictures. Cached, then moved by tf.random.uniform: identical again. Cached, then moved by a generator: another place each time.",
+    alt_zh="同一个手写数字在八轮里的样子，共三排。先增强后缓存：八张完全相同；先缓存、再用 tf.random.uniform 移动：仍然相同；先缓存、再用生成器移动：每次位置都不同。")
+# %% [markdown] lang="en"
+# **Diagnosis.** What stands before `cache` happens once: the network sees one frozen variant for ever, no error, no
+# slower, and the augmentation is gone. Everything random belongs *after* the cache, and that includes `shuffle`. The
+# second chain has the right order and is frozen too. Its random function keeps its place in a counter that every new
+# iterator starts again; with a global seed, as here and in any run that can be repeated, each epoch draws the same
+# numbers. A generator (or a Keras layer, which has one) goes on where it stopped.
+#
+# ## Clinic 2: "shuffle(1000) shuffles the data"
+#
+# `shuffle(k)` cannot see the whole data set. It holds $k$ elements in a buffer, hands out one at random and fills its
+# place with the next. So an element waits in the buffer until luck picks it: its waiting time $G$ is geometric, with
+# mean $k$. Away from both ends, an element enters $k$ places early and waits $G$, so it moves by $G - k$, and
+#
+# $$ \operatorname{mean}(G - k) = 0 \qquad \operatorname{mean}|G - k| = 2k\left(1 - \tfrac1k\right)^{k} \approx \frac{2k}{e}
+#    \qquad G - k \ge 1 - k $$
+#
+# A true shuffle of $n$ moves by $n/3$ on the average. **Predict:** 20,000 elements, a buffer of 100. How far does one
+# move?
+#
+# Then the digits, sorted by class, as if they came from a folder for each class. The figure draws what the batches
+# hold. Below it the same network is trained from the same weights for two epochs, once for each buffer. **Predict**
+# the accuracy on test digits. Does a buffer of half the data suffice?
+# %% [markdown] lang="zh" of="c2488c22"
+# **诊断。** 写在 `cache` 之前的只发生一次：网络永远只看到冻住的那一种变体，不报错，也不变慢，只是增强没了。
+# 凡是随机的都应放在缓存*之后*，`shuffle` 也不例外。第二条流水线次序没错，却也冻住了：它的随机函数用计数器记位置，每个新的迭代器都让计数器从头开始；
+# 一旦设了全局种子（这里设了，凡是可重复的运行都会设），每一轮抽到的数都相同。生成器（以及自带生成器的 Keras 层）则从上次停下的地方接着抽。
+#
+# ## 门诊二：“shuffle(1000) 就把数据打乱了”
+#
+# `shuffle(k)` 看不到整个数据集。它在缓冲区里放 $k$ 个元素，随机交出一个，再用下一个元素补上空位。元素要在缓冲区里等到运气点中它为止：
+# 等待时间 $G$ 服从几何分布，均值为 $k$。离两端都远的元素提前 $k$ 位进入缓冲区，再等 $G$，所以它移动了 $G - k$ 位：
+#
+# $$ \operatorname{mean}(G - k) = 0 \qquad \operatorname{mean}|G - k| = 2k\left(1 - \tfrac1k\right)^{k} \approx \frac{2k}{e}
+#    \qquad G - k \ge 1 - k $$
+#
+# 真正打乱 $n$ 个元素，平均移动 $n/3$ 位。**先猜：** 20,000 个元素，缓冲区 100，一个元素平均移动多远？
+#
+# 然后把数字按类别排序，就像它们来自一类一个的文件夹。图里画出各批次装了什么。再往下，同一个网络从同样的初始权重出发训练两轮，每种缓冲区各一次。
+# **先猜**测试准确率。缓冲区有一半数据那么大，够了吗？
+# %%
+def buffer_shuffle(items, size, random):
+    """What tf.data's shuffle does, in ten lines."""
+    items = iter(items)
+    buffer = list(itertools.islice(items, size))
+    while buffer:
+        place = random.integers(len(buffer))
+        yield buffer[place]
+        following = next(items, None)
+        if following is None:  # nothing left to come: the buffer runs empty
+            buffer.pop(place)
+        else:
+            buffer[place] = following
+
+
+n, random = 20_000, np.random.default_rng(SEED)
+for size in (10, 100, 500):
+    formula = 2 * size * (1 - 1 / size) ** size
+    ours = np.array(list(buffer_shuffle(range(n), size, random)))
+    theirs = next(tf.data.Dataset.range(n).shuffle(size).batch(n).as_numpy_iterator())
+    moved = [np.argsort(order)[n // 4 : 3 * n // 4] - np.arange(n)[n // 4 : 3 * n // 4] for order in (ours, theirs)]
+    near = [bool(abs(np.abs(move).mean() / formula - 1) < 0.15) for move in moved]
+    early = [bool(move.min() >= 1 - size) for move in moved]
+    print(f"k = {size:3}: moves by · 移动 {formula:5.1f}   NumPy, tf.data within 15 % · 相差不到 15 %: {near}   never earlier · 不会更早: {early}")
+print(f"a true shuffle · 真正打乱: {(n**2 - 1) / (3 * n):.1f}")
+# %%
+few = choose(smoke=3_000, laptop=3_000, full=60_000)
+order = np.argsort(digits.y_train[:few], kind="stable")
+images, targets = datasets.as_images(digits.x_train[:few][order]), digits.y_train[:few][order]
+buffers = {"no shuffle": 1, "a tenth": few // 10, "half": few // 2, "all": few}
+
+
+def order_after(size, seed):
+    """The order in which shuffle(size) hands out the elements, as indices."""
+    return next(tf.data.Dataset.range(few).shuffle(size, seed=seed).batch(few).as_numpy_iterator())
+
+
+figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True)
+for axis, (name, size) in zip(axes, buffers.items(), strict=True):
+    classes = targets[order_after(size, seed=1)].reshape(-1, few // 60)  # (60 batches, batch)
+    share = np.array([np.bincount(row, minlength=10) for row in classes]).T  # (classes, batches)
+    axis.imshow(share, aspect="auto", cmap="Blues", vmin=0, vmax=few // 120)
+    axis.set(title=f"buffer: {name}", xlabel="batch", yticks=range(10))
+    axis.grid(visible=False)
+axes[0].set_ylabel("class")
+plots.show(figure, alt="Class against batch for sorted digits. Without shuffling a staircase: one class after another. With a buffer of a tenth the staircase is a little smeared, with half of the data a broad band, with all of it an even grey.",
+    alt_zh="已排序数字的类别与批次。不打乱：一级级台阶，一类接一类；缓冲区为十分之一：台阶略微模糊；一半：一条宽带；全部：均匀一片。")
+# %% tags=["nbval-ignore-output"]
+tested = choose(smoke=1_000, laptop=2_000, full=10_000)
+x_test, y_test = datasets.as_images(digits.x_test[:tested]), digits.y_test[:tested]
+model, seeds = network(), [3 * SEED + number for number in range(choose(smoke=1, laptop=3, full=3))]
+model.compile(keras.optimizers.SGD(0.05), cross_entropy, steps_per_execution=8)  # plain: no memory to reset
+
+
+def starting_weights(seed):
+    keras.utils.set_random_seed(seed)
+    return network().get_weights()
+
+
+shuffled, losses = {name: [] for name in buffers}, {name: [] for name in buffers}
+for seed, (name, size) in itertools.product(seeds, buffers.items()):
+    model.set_weights(starting_weights(seed))
+    rows = np.concatenate([order_after(size, seed=2 * seed + repeat) for repeat in range(2)])  # two epochs
+    history = training.fit(model, images[rows], targets[rows], name=f"{name} {seed}", epochs=1, batch_size=50, shuffle=False)
+    losses[name].append(history["loss"][0])
+    shuffled[name].append(training.accuracy(model, x_test, y_test))
+# Bands: three seeds, twice their range beyond it and at least 0.01.
+bands = choose(  # test accuracy and training loss, for each buffer
+    smoke=[(0.05, 0.16), (0.68, 1.96), (0.21, 0.55), (0.2, 1.71), (0.72, 0.86), (0, 2.64), (0.61, 0.92), (0.22, 2.5)],
+    laptop=[(0.08, 0.12), (1.21, 1.46), (0.27, 0.45), (0.73, 1.18), (0.72, 0.84), (0.85, 1.81), (0.67, 0.84), (1.09, 1.74)], full=[None] * 8)
+measured = itertools.product(buffers, {"test_accuracy": shuffled, "training_loss": losses}.items())
+for ((name, (what, values)), band) in zip(measured, bands, strict=True):
+    results.record(f"buffer.{name.replace(' ', '_')}_{what}", np.mean(values[name]), band=band)
+# %% [markdown] lang="en"
+# **Diagnosis.** A buffer of a tenth is not mixing; one of half comes close to all, here. Without mixing the network
+# forgets the first classes while it learns the last. The training loss does not warn you: with a buffer of a tenth it
+# is the lowest of the four, for within a batch the answer is nearly always the same. Shuffle the list of file names
+# with a buffer as large as the list (names are small), before anything is decoded; or store the data shuffled. And
+# compare `take(1)` with what you believe.
+#
+# ## Clinic 3: three chains in the wrong order
+#
+# - `batch` before `shuffle`: whole batches change places, and the same examples stay together for ever;
+# - `repeat` before `batch`: batches reach across the end of an epoch; before `shuffle`, some examples come twice
+#   before others have come once;
+# - `seed` with `reshuffle_each_iteration=False`: every epoch has the same order. (A `seed` alone makes the *run*
+#   repeatable, and the epochs still differ.)
+# %% [markdown] lang="zh" of="37f712a5"
+# **诊断。** 缓冲区只有十分之一，算不上打乱；有一半时，在这里已接近全部打乱。不打乱，网络学着最后几类，就把最前面的几类忘了。训练损失不会提醒你：缓冲区为十分之一时，它反而是四者中最低的，因为同一批里的答案几乎都一样。
+# 应当在解码之前打乱文件名列表，缓冲区与列表一样大（文件名很小）；或者存盘时就已打乱。再用 `take(1)` 看一眼，是不是你以为的样子。
+#
+# ## 门诊三：三条次序错了的流水线
+#
+# - `batch` 在 `shuffle` 之前：只是整批换位置，同一批里的样本永远待在一起；
+# - `repeat` 在 `batch` 之前：批次跨过一轮的末尾；在 `shuffle` 之前：有的样本来了两次，有的还一次没来；
+# - `seed` 加上 `reshuffle_each_iteration=False`：每一轮次序都相同。（单给 `seed` 只是让*整次运行*可以重复，各轮之间仍然不同。）
+# %%
+numbers = tf.data.Dataset.range(6)
+for name, chain in {"batch, shuffle": numbers.batch(2).shuffle(6, seed=1), "shuffle, batch": numbers.shuffle(6, seed=1).batch(2)}.items():
+    pairs = {frozenset(pair.tolist()) for _ in range(50) for pair in chain.as_numpy_iterator()}
+    print(f"{name}: different pairs in 50 epochs · 50 轮里出现的不同组合: {len(pairs)}")
+for name, chain in {"repeat, batch": tf.data.Dataset.range(5).repeat(2).batch(3), "batch, repeat": tf.data.Dataset.range(5).batch(3).repeat(2)}.items():
+    print(f"{name}:", *[values.tolist() for values in chain.as_numpy_iterator()])
+early = {name: len(set(chain.take(50).as_numpy_iterator())) for name, chain in {
+    "repeat, shuffle": tf.data.Dataset.range(50).repeat().shuffle(50, seed=1),
+    "shuffle, repeat": tf.data.Dataset.range(50).shuffle(50, seed=1).repeat()}.items()}
+print({name: f"all 50 in the first 50 · 前 50 个不重不漏: {different == 50}" for name, different in early.items()})
+for settings in ({}, {"reshuffle_each_iteration": False}):
+    chain, twin = (tf.data.Dataset.range(50).shuffle(50, seed=1, **settings) for _ in range(2))
+    first, second, other = (list(data.as_numpy_iterator()) for data in (chain, chain, twin))
+    print(f"seed=1 {settings or ''}: epochs equal · 两轮相同 {first == second}   runs equal · 两次运行相同 {first == other}")
+# %% [markdown] lang="en"
+# The rule in one line: **shuffle names, read and decode, cache, shuffle, augment, batch, prefetch**, with `repeat`
+# after `batch` or nowhere. Exercise 2 lets you build it.
+#
+# ## Numbers in sixteen bits
+#
+# A floating-point number is a sign, an exponent of $e$ bits and a fraction of $m$ bits. With $\beta = 2^{e-1} - 1$:
+#
+# $$ \text{largest} = (2 - 2^{-m})\,2^{\beta} \qquad \text{smallest normal} = 2^{1-\beta} \qquad
+#    \text{smallest} = 2^{1-\beta-m} \qquad \varepsilon = 2^{-m} $$
+#
+# $\varepsilon$ is the gap between 1 and the next number. Sixteen bits can be divided in two ways: **float16** has
+# $e = 5$, $m = 10$; **bfloat16** has $e = 8$, $m = 7$, which is a float32 with its lower half cut off ([Kalamkar et
+# al. 2019](https://arxiv.org/abs/1905.12322)). **Predict** which of them overflows at 100,000, and which cannot tell
+# 1 from 1.003.
+#
+# Each fails in its own way: **bfloat16 loses small changes, float16 loses small numbers.** First the changes: a
+# weight of 1, an update of 0.001, five hundred times. In bfloat16 $0.001 < \varepsilon/4$ (below 1 the gap is
+# $\varepsilon / 2$), so the sum is rounded back every single time. **Predict** where each weight ends.
+# %% [markdown] lang="zh" of="80767bc8"
+# 一句话的规则：**打乱文件名、读取与解码、缓存、打乱、增强、分批、预取**；`repeat` 放在 `batch` 之后，或者干脆不用。练习 2 请你亲手搭一条。
+#
+# ## 十六位的数
+#
+# 一个浮点数由符号、$e$ 位指数和 $m$ 位尾数组成。记 $\beta = 2^{e-1} - 1$：
+#
+# $$ \text{最大} = (2 - 2^{-m})\,2^{\beta} \qquad \text{最小正规数} = 2^{1-\beta} \qquad
+#    \text{最小} = 2^{1-\beta-m} \qquad \varepsilon = 2^{-m} $$
+#
+# $\varepsilon$ 是 1 与下一个数之间的间隔。十六位有两种分法：**float16** 取 $e = 5$、$m = 10$；**bfloat16** 取 $e = 8$、$m = 7$，
+# 也就是砍掉下半截的 float32（[Kalamkar 等，2019](https://arxiv.org/abs/1905.12322)）。**先猜：** 谁装不下 100,000？谁分不清 1 和 1.003？
+#
+# 两者各有各的坏法：**bfloat16 丢的是小变化，float16 丢的是小数值。** 先看变化：权重为 1，更新量 0.001，做五百次。
+# 在 bfloat16 里 $0.001 < \varepsilon/4$（1 以下的间隔是 $\varepsilon / 2$），所以每一次都被舍入回原处。**先猜**各个权重最后停在哪里。
+# %%
+bfloat16 = ml_dtypes.bfloat16
+for kind, exponent, fraction in [(np.float32, 8, 23), (np.float16, 5, 10), (bfloat16, 8, 7)]:
+    beta, info = 2 ** (exponent - 1) - 1, ml_dtypes.finfo(kind)
+    formulas = np.array([(2 - 2.0**-fraction) * 2.0**beta, 2.0 ** (1 - beta), 2.0 ** (1 - beta - fraction), 2.0**-fraction])
+    stored = [info.max, info.smallest_normal, info.smallest_subnormal, info.eps]
+    proofs.equal({f"log2 of {info.dtype}": np.log2(np.array(stored, "float64")), "formulas": np.log2(formulas)}, tolerance=1e-12)
+    print("   largest {:.3g}   smallest normal {:.3g}   smallest {:.3g}   ε {:.3g}".format(*formulas))
+    with np.errstate(over="ignore"):
+        print("   100,000 →", float(kind(100_000)), "   1.003 →", round(float(kind(1.003)), 4))
+
+print("1 + 2^-9 = 1 in bfloat16:", bfloat16(1) + bfloat16(2**-9) == 1, "  in float16:", np.float16(1) + np.float16(2**-9) == 1)
+weights = {"float32": np.float32(1), "float16": np.float16(1), "bfloat16": bfloat16(1)}
+master = np.float32(1)  # kept in float32; the network computes with a copy in bfloat16
+for _ in range(500):
+    weights = {name: value - type(value)(0.001) for name, value in weights.items()}
+    master -= np.float32(bfloat16(0.001))  # the gradient may well come in bfloat16
+print({name: round(float(value), 2) for name, value in weights.items()}, "  copy of the master · 主权重的副本:", round(float(bfloat16(master)), 2))
+# %% [markdown] lang="en"
+# bfloat16 has the range of float32 and two to three decimal digits; float16 has three to four, and a narrow range.
+# Hence the recipe of [Micikevicius et al. 2017](https://arxiv.org/abs/1710.03740): **weights and optimiser in float32
+# (the *master weights*), activations and gradients in sixteen bits.** In Keras it is one word, a *policy*. The last
+# layer is kept in float32 for what follows it: in bfloat16 two logits tie that should not, and in float16 a softmax
+# without chapter 4's care overflows.
+#
+# And everything in bfloat16, optimiser included? **Predict:** twenty steps with SGD at 0.001, twenty with Adam at
+# 0.1, a gradient of 1. Does the weight move? Then the **experiment** on digits: float32, mixed, and everything in
+# bfloat16, from the same weights, with the same batches and plain SGD, at a large and at a small learning rate.
+# **Predict** the order, for each rate.
+# %% [markdown] lang="zh" of="c9e7a154"
+# bfloat16 的范围与 float32 一样，有两到三位十进制有效数字；float16 有三到四位，范围却窄。于是有了
+# [Micikevicius 等（2017）](https://arxiv.org/abs/1710.03740) 的配方：**权重和优化器用 float32（称为*主权重*，master weights），激活值和梯度用十六位。**
+# 在 Keras 里只是一个词：*策略*（policy）。末层留在 float32，是因为它后面的步骤：在 bfloat16 里，本不该打平的两个 logit 打成了平手；
+# 在 float16 里，少了第 4 章那份小心，Softmax 会溢出。
+#
+# 那么，连优化器在内全部用 bfloat16 呢？**先猜：** 梯度恒为 1，SGD 以 0.001 走二十步，Adam 以 0.1 走二十步，权重动没动？
+# 然后是数字上的**实验**：float32、混合、全部 bfloat16，初始权重和批次都相同，用朴素的 SGD，学习率一大一小。**先猜**两种学习率下的名次。
+# %%
+def with_policy(policy, build):
+    """What `build` returns while layers are made under a dtype policy."""
+    keras.config.set_dtype_policy(policy)
+    try:
+        return build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+for policy in ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16"):
+    mixed = with_policy(policy, network)
+    mixed.compile("sgd", cross_entropy)
+    first, last = mixed.layers[0], mixed.layers[-1]
+    print(f"{policy:14} weights · 权重 {first.kernel.dtype:8}  computes in · 计算 {first.compute_dtype:8}  "
+          f"last layer · 末层 {last.compute_dtype}  {type(mixed.optimizer).__name__}")
+print("12 and 12.03 in bfloat16:", float(bfloat16(12)), float(bfloat16(12.03)), "  exp(12) in float16:", float(keras.ops.exp(keras.ops.cast(12, "float16"))))
+for optimizer in (keras.optimizers.SGD(0.001), keras.optimizers.Adam(0.1)):
+    for policy in ("float32", "bfloat16"):
+        optimizer, weight = optimizer.from_config(optimizer.get_config()), keras.Variable(1.0, dtype=policy)
+        for _ in range(20):
+            optimizer.apply([keras.ops.ones((), policy)], [weight])
+        print(f"{type(optimizer).__name__:4} {policy:8} has moved · 动了: {float(weight) != 1}")
+print("0.999 in bfloat16 =", float(bfloat16(0.999)))
+# %% tags=["nbval-ignore-output"]
+train_count, epochs = choose(smoke=1_000, laptop=3_000, full=60_000), choose(smoke=2, laptop=3, full=3)
+x_train, y_train = datasets.as_images(digits.x_train[:train_count]), digits.y_train[:train_count]
+reached, models = {}, {}
+for policy in ("float32", "mixed_bfloat16", "bfloat16"):
+    last = None if policy == "bfloat16" else "float32"  # None: as the policy says
+    model = models[policy] = with_policy(policy, lambda last=last: network(last))
+    model.compile(keras.optimizers.SGD(0.05), cross_entropy, steps_per_execution=8)
+    for rate, seed in itertools.product((0.005, 0.05), seeds):
+        model.optimizer.learning_rate = rate
+        model.set_weights(starting_weights(seed))
+        keras.utils.set_random_seed(seed)  # the same batches for all three
+        training.fit(model, x_train, y_train, name=f"{policy} {rate} {seed}", epochs=epochs, batch_size=50)
+        reached.setdefault((policy, rate), []).append(training.accuracy(model, x_test, y_test))
+# Bands: three seeds, twice their range beyond it and at least 0.01. First the accuracy, then the difference to float32.
+bands = choose(
+    smoke=[(0, 0.27), (0, 0), (0, 1), (0, 0), (0, 0.27), (-0.01, 0.011), (0, 1), (-0.011, 0.011), (0, 0.23), (-0.076, 0.049), (0, 1), (-0.035, 0.02)],
+    laptop=[(0.08, 0.42), (0, 0), (0.69, 0.92), (0, 0), (0.08, 0.42), (-0.01, 0.011), (0.69, 0.92), (-0.01, 0.011), (0.08, 0.23), (-0.191, -0.001), (0.69, 0.92), (-0.013, 0.01)],
+    full=[None] * 12)
+for ((policy, rate), values), pair in zip(reached.items(), zip(bands[::2], bands[1::2], strict=True), strict=True):
+    name, difference = f"{policy}.rate_{str(rate).replace('.', '_')}", np.subtract(values, reached["float32", rate])
+    results.record(f"{name}_test_accuracy", np.mean(values), band=pair[0])
+    results.record(f"{name}_minus_float32", np.mean(difference), band=pair[1])
+    print("    seed by seed · 各个种子:", np.round(values, 4), np.round(difference, 4))
+# %% [markdown] lang="en"
+# Mixed precision ends where float32 ends, at both rates, to within far less than another seed changes. Everything in
+# bfloat16 does as well at the large rate, which may surprise you. At the small one it falls behind for every seed:
+# many updates are now too small for their weight and vanish, and most schedules end with a small rate (chapter 5).
+# Adam fails at once, whatever its learning rate: $\beta_2 = 0.999$ rounds to 1, so $1 - \beta_2^t$ in its bias
+# correction (chapter 5) is 0. No error, no warning; it never takes a step.
+#
+# ## float16 loses small numbers: loss scaling
+#
+# In float16 whatever lies well below $2^{-24}$ is 0, and gradients are small. Below: the gradient of the loss by the
+# first layer's feature maps, for the float32 network trained above. **Predict** the share that float16 turns into 0.
+# The remedy is a multiplication: scale the loss by $c$ before going back; the chain rule scales every gradient by
+# $c$; divide by $c$ in float32 before the update.
+#
+# How large should $c$ be? As large as possible without overflow, and overflow shows itself: it makes an infinity. So
+# Keras, as Micikevicius et al. before, tries: **if any gradient is not finite, skip the step and halve $c$; after $N$
+# good steps in a row, double it.** The second cell below does that in NumPy, with six gradients, one holding an
+# infinity and one a NaN. Keras' $N$ is `dynamic_growth_steps`, 2,000 by default and 2 here.
+# %% [markdown] lang="zh" of="1f9090e3"
+# 两种学习率下，混合精度的终点都是 float32 的终点，差别远小于换个种子的差别。学习率大时，全部用 bfloat16 也一样好，这也许出乎意料。
+# 学习率小时，它在每个种子上都落后：许多更新量相对权重太小，消失了；而学习率安排的结尾大多很小（第 5 章）。Adam 则立刻失败，学习率是多少都没用：$\beta_2 = 0.999$ 舍入成 1，偏差修正里的 $1 - \beta_2^t$（第 5 章）就成了 0。
+# 不报错，不警告，一步也不走。
+#
+# ## float16 丢小数值：损失缩放
+#
+# 在 float16 里，远小于 $2^{-24}$ 的数都是 0，而梯度本来就小。下面取的是上面训练好的 float32 网络，损失对第一层特征图的梯度。
+# **先猜：** 有多大比例会被 float16 变成 0？办法是乘一个数：反向传播之前把损失乘以 $c$，链式法则就把每个梯度都乘上 $c$；更新之前再在 float32 里除以 $c$。
+#
+# $c$ 该取多大？在不溢出的前提下越大越好；而溢出自己会露馅：它产生无穷大。于是 Keras（以及更早的 Micikevicius 等）采用试探：
+# **只要有一个梯度不是有限数，就跳过这一步并把 $c$ 减半；连续 $N$ 步正常之后，把 $c$ 加倍。** 再下面一格用 NumPy 照做，给它六个梯度，
+# 其中一个含无穷大，一个含 NaN。Keras 里的 $N$ 就是 `dynamic_growth_steps`，默认 2,000，这里取 2。
+# %% tags=["nbval-ignore-output"]
+first, *rest = models["float32"].layers
+with tf.GradientTape() as tape:
+    tape.watch(features := first(x_train[:64]))
+    outputs = features
+    for layer in rest:
+        outputs = layer(outputs)
+    loss = cross_entropy(y_train[:64], outputs)
+gradient = tape.gradient(loss, features).numpy()  # (64, 13, 13, 8)
+gradient = gradient[gradient != 0]
+figure, axis = plt.subplots(figsize=(8, 3))
+for scale, color, hatch in [(1, plots.COLORS[1], "//"), (2**15, plots.COLORS[0], "")]:
+    lost = np.mean((gradient * scale).astype("float16") == 0)
+    results.record(f"float16.lost_scaled_by_{scale}", lost, band=choose(smoke=(0, 0.01), laptop=(0, 0.05), full=None))
+    axis.hist(np.log2(np.abs(gradient) * scale), bins=range(-40, 18), color=color, hatch=hatch, alpha=0.6, label=f"scaled by {scale:,}")
+axis.axvspan(-40, -24, color="0.85", zorder=0)
+axis.axvline(16, color="k", linestyle="--")
+axis.set(xlabel="power of two of a gradient's size", ylabel="how many", title="Grey: zero in float16.  Dashed: overflow", xlim=(-40, 18))
+axis.legend(loc="upper left")
+plots.show(figure, alt="Two histograms of gradient sizes. Unscaled, part of them lies in the grey zone that float16 turns into zero; scaled by 32,768 nearly all lie between the zone and the overflow line.",
+    alt_zh="两个梯度大小的直方图。不缩放时，一部分落在被 float16 变成零的灰色区域；乘以 32,768 之后，几乎全部落在灰色区域与上溢线之间。")
+# %%
+def scaled_update(weights, scaled_gradient, scale, good_steps, rate, growth_steps):
+    """One step of gradient descent with dynamic loss scaling; returns weights, scale and good steps in a row."""
+    if not np.all(np.isfinite(scaled_gradient)):
+        return weights, scale / 2, 0
+    weights = weights - rate * scaled_gradient / scale
+    if good_steps + 1 == growth_steps:
+        return weights, scale * 2, 0
+    return weights, scale, good_steps + 1
+
+
+optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5), initial_scale=8.0, dynamic_growth_steps=2)
+theirs, ours, scale, good = keras.Variable([1.0, 2.0]), np.array([1.0, 2.0]), 8.0, 0
+optimizer.build([theirs])
+history = []
+for gradient in ([1, 2], [np.inf, 1], [1, -1], [2, 1], [1, 1], [np.nan, 1]):
+    scaled = np.array(gradient, "float32") * scale
+    ours, scale, good = scaled_update(ours, scaled, scale, good, 0.5, 2)
+    optimizer.apply([keras.ops.convert_to_tensor(scaled)], [theirs])
+    history.append([*ours, scale, *keras.ops.convert_to_numpy(theirs), float(optimizer.dynamic_scale)])
+    print(f"gradient · 梯度 {gradient!s:10} → weights · 权重 {ours}   c = {scale:g}")
+proofs.equal({"NumPy": np.array(history)[:, :3], "Keras": np.array(history)[:, 3:]})
+# %% [markdown] lang="en"
+# With bfloat16 none of this is needed: it reaches as low as float32. That, and not precision, is its advantage.
+#
+# ## Clinic 4: "mixed precision makes training faster"
+#
+# **Predict** for your machine, before you run the cell: how much faster is a step of a wider network in mixed
+# bfloat16? And how many bytes fewer must be kept between the forward and the backward pass? *Kept* is what is made on
+# the way to the loss and used off it; the first cell counts that in the graph of our small network, against a
+# formula.
+# %% [markdown] lang="zh" of="e4967fec"
+# 用 bfloat16 时，这些全不需要：它能表示的小数与 float32 一样小。它的长处正在这里，而不在精度。
+#
+# ## 门诊四：“混合精度让训练更快”
+#
+# 运行之前先替你的机器**猜**一下：一个宽一些的网络，用混合 bfloat16 训练，一步能快多少？前向与反向之间要留住的字节，又能少多少？
+# 所谓*留住的*，就是在去往损失的路上造出来、又被路外用到的张量；第一格在小网络的图里把它们数出来，与公式对照。
+# %%
+ALIASES = ("Identity", "IdentityN", "Reshape")  # another name for the same memory
+
+
+def kept(step, *inputs):
+    """The tensors (batch, ...) that a graph's forward pass must keep for its backward pass."""
+    graph = step.get_concrete_function(*inputs).graph
+    forward, waiting = set(), [graph.outputs[0].op]  # the loss; walk from it back to the inputs
+    while waiting:
+        operation = waiting.pop()
+        if operation not in forward:
+            forward.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs]
+    found = {}
+    for tensor in (tensor for operation in forward for tensor in operation.outputs):
+        if tensor.shape.rank and tensor.shape[0] == len(inputs[0]) and not set(tensor.consumers()) <= forward:
+            while tensor.op.type in ALIASES:
+                tensor = tensor.op.inputs[tensor.value_index]
+            found[tensor.name] = tensor
+    return list(found.values())
+
+
+tensors = kept(tf.function(plain_step(models["float32"])), *batch)
+print("a digit, kept · 一个数字留住的:", sorted([tuple(tensor.shape[1:]) for tensor in tensors], key=np.prod, reverse=True))
+proofs.equal({"bytes kept": sum(np.prod(tensor.shape) * 4 for tensor in tensors), "64 × 4 × (28² + 13² × 8 + 6² × 16 + 10)": 64 * 4 * (28**2 + 13**2 * 8 + 6**2 * 16 + 10)})
+# %% tags=["nbval-ignore-output"]
+def wider():
+    """A convolutional network with more to compute."""
+    layers = [keras.layers.Conv2D(32, 3, padding="same", activation="relu") for _ in range(2)]
+    return keras.Sequential([keras.Input((28, 28, 1)), *layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, dtype="float32")])
+
+
+times, work, sizes, repeats = {}, {}, {}, choose(smoke=3, laptop=15, full=50)
+for policy in ("float32", "mixed_bfloat16"):
+    step = tf.function(plain_step(with_policy(policy, wider)))
+    sizes[policy] = sum(np.prod(tensor.shape) * tensor.dtype.size for tensor in kept(step, *batch))
+    times[policy] = seconds(lambda step=step: step(*batch), repeats)
+    work[policy] = seconds(lambda step=step: step(*batch), repeats, time.process_time)
+# Counted, not measured: no seed changes it.
+results.record("mixed_bfloat16.bytes_kept_ratio", sizes["mixed_bfloat16"] / sizes["float32"], band=(0.5, 0.51), digits=3)
+results.record("mixed_bfloat16.step_time_ratio", times["mixed_bfloat16"] / times["float32"], digits=2)
+results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / work["float32"], digits=2)
+# %% [markdown] lang="en"
+# **Diagnosis.** The activations take half the bytes, on any machine. The time is a matter of hardware: sixteen-bit
+# numbers are faster where there are units that multiply them (NVIDIA GPUs with tensor cores since 2017 for float16
+# and 2020 for bfloat16, TPUs, processors with AMX or AVX512-BF16). A processor without them converts to float32 and
+# back, and pays for it. A time ratio above 1 in the lines above says that yours does. On GPUs and TPUs this cell was
+# *not run here*. Where memory sets the limit, halved activations pay anyway.
+#
+# ## XLA: a compiler for the graph
+#
+# TensorFlow runs a graph operation by operation; each reads its input from memory and writes its output back. XLA
+# ([documentation](https://openxla.org/xla)) compiles the whole graph for shapes that are known, and *fuses*
+# element-wise operations: one pass over memory instead of many. `jit_compile=True` asks for it, in `tf.function` and
+# in `model.compile` (whose default, `"auto"`, lets Keras choose). Fusion saves reading and writing, not multiplying.
+# **Predict** who gains: a Transformer block (many small element-wise steps) or a CNN (few large products)? Look at
+# both clocks, and at the price of the first call.
+# %% [markdown] lang="zh" of="7ed61892"
+# **诊断。** 激活值的字节数减半，在哪台机器上都一样。时间却要看硬件：有专门乘十六位数的单元才会更快（NVIDIA GPU 的张量核心，2017 年起支持 float16，2020 年起支持 bfloat16；
+# TPU；带 AMX 或 AVX512-BF16 的处理器）。没有这种单元的处理器要先转成 float32，算完再转回来，这就要付代价。上面的时间比值若大于 1，说明你的机器正是如此。
+# 这个单元*没有*在 GPU 和 TPU 上运行过。若瓶颈是内存，激活值减半总是划算的。
+#
+# ## XLA：给计算图用的编译器
+#
+# TensorFlow 一个运算一个运算地执行图，每个运算都从内存读输入、把输出写回内存。XLA（[文档](https://openxla.org/xla)）在形状已知的前提下编译整张图，
+# 并把逐元素的运算*融合*（fuse）起来：内存只走一遍，而不是许多遍。用 `jit_compile=True` 开启，`tf.function` 和 `model.compile` 都行
+# （后者默认 `"auto"`，由 Keras 决定）。融合省的是读写，不是乘法。**先猜**谁获益：Transformer 模块（许多小的逐元素步骤），还是 CNN（少数大乘积）？两只钟都看一看，还有第一次调用的价钱。
+# %% tags=["nbval-ignore-output"]
+def gradient_step(model, xla):
+    @tf.function(jit_compile=xla)
+    def step(inputs):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(inputs) ** 2)
+        return loss, *tape.gradient(loss, model.trainable_variables)
+    return step
+
+
+normal, computed = np.random.default_rng(SEED).normal, {}
+block = keras.Sequential([keras.Input((64, 64)), transformer.Block(64, 4, 256)])  # (batch, time, size)
+for name, model, inputs in [("transformer", block, tf.constant(normal(size=(32, 64, 64)), "float32")), ("cnn", wider(), batch[0])]:
+    first, later, work = {}, {}, {}
+    for xla in (False, True):
+        step, start = gradient_step(model, xla), time.perf_counter()
+        computed[name, xla] = np.concatenate([np.ravel(value) for value in step(inputs)])
+        first[xla] = time.perf_counter() - start
+        later[xla] = seconds(lambda step=step, inputs=inputs: step(inputs)[0], repeats)
+        work[xla] = seconds(lambda step=step, inputs=inputs: step(inputs)[0], repeats, time.process_time)
+    results.record(f"xla.{name}_first_call_time_ratio", first[True] / first[False], digits=1)
+    results.record(f"xla.{name}_later_time_ratio", later[True] / later[False], digits=2)
+    results.record(f"xla.{name}_later_processor_time_ratio", work[True] / work[False], digits=2)
+# %%
+for name in ("transformer", "cnn"):
+    proofs.equal({f"{name}: loss and gradients": computed[name, False], "XLA": computed[name, True]}, tolerance=1e-4)
+
+
+@tf.function(jit_compile=True)
+def chain(x):
+    return tf.tanh(tf.nn.relu(2 * x + 1) ** 2 - x)
+
+
+x = tf.ones((32, 64))
+operations = [operation.type for operation in chain.get_concrete_function(x).graph.get_operations()]
+work = [kind for kind in operations if kind not in ("Placeholder", "Const", "NoOp", *ALIASES)]
+entry = chain.experimental_get_compiler_ir(x)(stage="optimized_hlo").split("\nENTRY")[1]
+print("operations · 运算:", len(work), work)
+print("after XLA · 编译之后:", entry.count(" fusion("), "fusion, other arithmetic · 其他运算:", sum(entry.count(f" {kind}(") for kind in ("multiply", "add", "maximum", "subtract", "tanh")))
+# %% [markdown] lang="en"
+# **What to take away.** The numbers agree, so the stopwatch alone decides, and you must say which. For the block the
+# processors do less work: a chain of element-wise steps becomes one pass over memory. Yet on the wall clock it may
+# take *longer*, because XLA's program runs its steps on few threads where TensorFlow uses all processors. The
+# convolutions lose on both clocks: the library that TensorFlow calls for them is tuned by hand, and XLA's own loops
+# are not. On GPUs and TPUs the balance is another (a TPU runs nothing *but* XLA); that was not run here. And
+# everything said about tracing costs more: a new shape is not only traced but compiled again, so pad, or drop the
+# last short batch.
+#
+# ## Memory: what is kept, and what can be computed twice
+#
+# The backward pass needs the inputs of every layer. A stack of $n$ dense layers of width $w$ keeps $(n + 1)\,B\,w$
+# numbers for a batch of $B$; the weights need $n w^2$. So the batch decides. *Rematerialisation* (gradient
+# checkpointing, [Chen et al. 2016](https://arxiv.org/abs/1604.06174)) cuts the stack into $k$ segments, keeps only
+# the segments' inputs, and computes each segment a second time when the backward pass arrives there. In units of one
+# activation, at the worst moment:
+#
+# $$ M(k) \approx k + \frac{n}{k} \;\ge\; 2\sqrt{n} \quad\text{at } k = \sqrt n, \qquad \text{for one more forward pass.} $$
+#
+# Keras has `keras.remat(function)`. **Predict** the tensors kept by nine layers, plainly, and in three segments; and
+# the price in time. The gradients must be equal, not similar: it is the same arithmetic, done again. (With dropout
+# the second pass must draw the same mask.) In the graph it shows as matrix products: nine more, and one for a
+# gradient by the first input that nobody asked for. The last cell holds a trap: `keras.RematScope` promises all this
+# for whole models, and in this version fails inside `fit`. A layer that calls `keras.remat` itself works.
+# %% [markdown] lang="zh" of="fe1fd9d7"
+# **记住什么。** 数值一致，所以开不开 XLA 只需问秒表，但要说清问的是哪一只。对 Transformer 模块，处理器干的活少了：一连串逐元素运算变成内存只走一遍。
+# 可是墙上的钟也许走得*更久*：TensorFlow 用上所有处理器的地方，XLA 的程序只用很少几个线程。卷积则在两只钟上都吃亏：TensorFlow 为卷积调用的库是人工精调过的，
+# XLA 自己生成的循环不是。GPU 和 TPU 上又是另一本账（TPU *只能*跑 XLA），这里没有运行过。前面关于追踪的话在这里更要紧：
+# 遇到新形状，不仅要重新追踪，还要重新编译，所以要补齐，或者丢掉最后那个不满的批次。
+#
+# ## 内存：留下什么，什么可以算两遍
+#
+# 反向传播需要每一层的输入。$n$ 个宽度为 $w$ 的全连接层，批量为 $B$ 时要留 $(n + 1)\,B\,w$ 个数；权重则是 $n w^2$ 个。所以说了算的是批量。
+# *重计算*（rematerialisation，又叫梯度检查点，[Chen 等，2016](https://arxiv.org/abs/1604.06174)）把这一叠切成 $k$ 段，只留每段的输入，
+# 反向传播走到哪一段，就把那一段再算一遍。以一份激活值为单位，最吃紧的时刻是：
+#
+# $$ M(k) \approx k + \frac{n}{k} \;\ge\; 2\sqrt{n} \quad\text{当 } k = \sqrt n, \qquad \text{代价是多一次前向。} $$
+#
+# Keras 里是 `keras.remat(function)`。**先猜：** 九层网络，照常要留几个张量？切成三段呢？时间上要付多少？
+# 梯度应当相等，而不是相近：同样的算术又做了一遍。（有随机失活时，第二遍必须抽到同样的掩码。）图里能数出来：矩阵乘法多了九次，
+# 还有一次是对最前面输入的梯度，其实没人要。最后一格有个陷阱：`keras.RematScope` 许诺对整个模型做同样的事，在这个版本里却在 `fit` 中失败；
+# 自己调用 `keras.remat` 的层则可用。
+# %%
+layers = [keras.layers.Dense(64, activation="relu") for _ in range(9)]
+x = tf.constant(normal(size=(100, 64)), "float32")
+variables = keras.Sequential([keras.Input((64,)), *layers]).trainable_variables
+
+
+def stack_step(segments, wrap):
+    """A step through the nine layers in so many segments; returns the loss and the gradients."""
+    @tf.function
+    def step(inputs):
+        with tf.GradientTape() as tape:
+            for part in np.array_split(np.arange(9), segments):
+                segment = keras.Sequential([layers[number] for number in part])
+                inputs = wrap(segment)(inputs)
+            loss = tf.reduce_mean(inputs)
+        return loss, *tape.gradient(loss, variables)
+    return step
+
+
+plain, remat = stack_step(3, lambda segment: segment), stack_step(3, keras.remat)
+for name, step in {"plain": plain, "keras.remat, 3 segments": remat}.items():
+    products = [operation.type for operation in step.get_concrete_function(x).graph.get_operations()].count("MatMul")
+    print(f"{name}: kept · 留住 {len(kept(step, x))} × {x.shape}   matrix products · 矩阵乘法 {products}")
+print("formulas · 公式: n + 1 =", 9 + 1, "  k + 1 =", 3 + 1)
+proofs.equal({"loss and gradients": np.concatenate([np.ravel(v) for v in plain(x)]), "recomputed": np.concatenate([np.ravel(v) for v in remat(x)])})
+# %%
+def worst_moment(layers, segments):
+    """Most activations alive at once, counted by walking through forward and backward pass."""
+    parts = [len(part) for part in np.array_split(np.arange(layers), segments)]
+    alive = worst = len(parts)  # after the forward pass: the input of each segment
+    for length in reversed(parts):
+        worst = max(worst, alive + length)  # the segment is computed again: all its outputs
+        alive -= 1  # done; its input is no longer needed
+    return worst
+
+
+sizes = range(1, 101)
+counted, formula = [worst_moment(100, k) for k in sizes], [k + 100 / k for k in sizes]
+print("100 layers · 100 层: k = 10 →", counted[9], "  least of all · 最少", min(counted), "  2 √n =", 2 * 10)
+proofs.equal({"counted, where k divides n": [counted[k - 1] for k in (1, 2, 5, 10, 20, 50)], "k + n / k": [formula[k - 1] for k in (1, 2, 5, 10, 20, 50)]})
+figure, axis = plt.subplots(figsize=(7, 3))
+axis.plot(sizes, counted, color=plots.COLORS[0], label="counted")
+axis.plot(sizes, formula, linestyle="--", color=plots.COLORS[1], label="k + n / k")
+axis.axhline(100, color="0.5", linestyle=":", label="nothing recomputed")
+axis.set(xscale="log", xlabel="segments k", ylabel="activations alive", title="100 layers: memory against segments", ylim=(0, 110), xticks=[1, 10, 100], xticklabels=[1, 10, 100])
+axis.legend()
+plots.show(figure, alt="Memory against the number of segments for 100 layers: a valley with its floor at ten segments, far below the line without recomputing; counted and formula agree.",
+    alt_zh="100 层时内存与段数的关系：一个谷，谷底在十段处，远低于不重计算的水平线；数出来的与公式一致。")
+# %% tags=["nbval-ignore-output"]
+repeats = choose(smoke=10, laptop=30, full=100)
+for name, clock in {"step": time.perf_counter, "processor": time.process_time}.items():
+    ratio = seconds(lambda: remat(x)[0], repeats, clock) / seconds(lambda: plain(x)[0], repeats, clock)
+    results.record(f"remat.{name}_time_ratio", ratio, digits=2)
+
+
+class Segment(keras.layers.Layer):
+    """Layers whose inner activations are computed again in the backward pass."""
+
+    def build(self, shape):
+        self.inner = keras.Sequential([keras.Input(shape[1:]), *[keras.layers.Dense(64, activation="relu") for _ in range(3)]])
+
+    def call(self, inputs):
+        return keras.remat(self.inner)(inputs)
+
+
+with keras.RematScope(mode="full"):
+    scoped = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
+for name, model in {"RematScope": scoped, "keras.remat in a layer": keras.Sequential([keras.Input((64,)), Segment(), Segment()])}.items():
+    model.compile("sgd", "mse")
+    try:
+        model.fit(x, x, verbose=0)
+        print(f"fit with {name}: works · 可用")
+    except ValueError as error:
+        print(f"fit with {name}: fails · 失败 ({str(error).splitlines()[2][4:90]}…)")
+# %% [markdown] lang="en"
+# ### Exercise 1 · easy — Amdahl for several parts
+#
+# Some parts of a program get faster: part $i$ takes a share $p_i$ of the time and becomes $s_i$ times faster. The
+# rest, if the shares do not add up to 1, stays as it was. Write `speedup(shares, factors)`: how many times faster the
+# whole becomes.
+# %% [markdown] lang="zh" of="a5e91b0a"
+# ### 练习 1 · 易 —— 几个部分的 Amdahl
+#
+# 程序的几个部分变快了：第 $i$ 部分占时间的比例为 $p_i$，快了 $s_i$ 倍。若各比例加起来不到 1，其余部分照旧。
+# 写出 `speedup(shares, factors)`：整体快了多少倍。
+# %% tags=["exercise"]
+def speedup(shares, factors):
+    """How many times faster the whole becomes."""
+    ### BEGIN SOLUTION
+    left = 1 - sum(shares)
+    return 1 / (left + sum(share / factor for share, factor in zip(shares, factors, strict=True)))
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("09a.speedup", speedup)
+# %% [markdown] lang="en" tags=["hint"]
+# Let the old time be 1. What is the new time of each part, and of the rest? The speed-up is old time over new time.
+# %% [markdown] lang="zh" of="7133610e" tags=["hint"]
+# 设原来的总时间为 1。每一部分的新时间是多少？其余部分呢？加速比是旧时间除以新时间。
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — the right order
+#
+# Write `training_data(source, decode, augment, batch_size)`: a pipeline for one epoch, to be iterated again for each
+# further one. `source` is a dataset with a known `cardinality()`. Each element is decoded once in all, augmented anew
+# in every epoch, shuffled over the whole data and differently in each epoch; every element comes once an epoch, a
+# last short batch included. Prefetch at the end.
+# %% [markdown] lang="zh" of="8fbffd5c"
+# ### 练习 2 · 中 —— 正确的次序
+#
+# 写出 `training_data(source, decode, augment, batch_size)`：返回供一轮使用的流水线，每多一轮就再遍历一次。`source` 是一个已知
+# `cardinality()` 的数据集。每个元素总共只解码一次，每一轮重新增强；在整个数据集上打乱，每一轮都不同；每轮每个元素恰好来一次，最后不满的一批也要。末尾预取。
+# %% tags=["exercise"]
+def training_data(source, decode, augment, batch_size):
+    """A tf.data pipeline for training: cached, shuffled, augmented, batched, prefetched."""
+    ### BEGIN SOLUTION
+    data = source.map(decode).cache().shuffle(source.cardinality())
+    return data.map(augment).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("09a.training_data", training_data)
+# %% [markdown] lang="en" tags=["hint"]
+# Ask of each step: shall it happen once, or in every epoch? Once: before `cache`. Every epoch: after it. And examples
+# are shuffled, not batches.
+# %% [markdown] lang="zh" of="e6eecb01" tags=["hint"]
+# 对每一步都问一句：它该只做一次，还是每轮都做？只做一次的放在 `cache` 之前，每轮都做的放在之后。还有：要打乱的是样本，不是批次。
+# %% [markdown] lang="en"
+# ### Exercise 3 · hard — bfloat16 by hand
+#
+# A bfloat16 is the upper half of a float32's bits. Cutting the lower half off would round towards zero; processors
+# round to the *nearest*, and if both neighbours are equally near, to the one whose last bit is 0. Write
+# `to_bfloat16(values)`: finite float32 array in, float32 array of the same shape out, rounded so, with NumPy's
+# integers only. `values.view("uint32")` shows the bits.
+# %% [markdown] lang="zh" of="b9f3eed7"
+# ### 练习 3 · 难 —— 亲手做 bfloat16
+#
+# bfloat16 就是 float32 各位的上半截。直接砍掉下半截是向零舍入；处理器做的是舍入到*最近*的数，若两个邻居一样近，取末位为 0 的那个。
+# 写出 `to_bfloat16(values)`：输入有限的 float32 数组，返回同样形状的 float32 数组，按这个规则舍入，只用 NumPy 的整数运算。
+# `values.view("uint32")` 可以看到各个位。
+# %% tags=["exercise"]
+def to_bfloat16(values):
+    """float32 values rounded to the nearest bfloat16, ties to even; still stored as float32."""
+    ### BEGIN SOLUTION
+    bits = values.view("uint32")
+    last = (bits >> 16) & 1  # of the half that stays
+    return ((bits + 0x7FFF + last) & 0xFFFF0000).astype("uint32").view("float32")
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("09a.to_bfloat16", to_bfloat16)
+# %% [markdown] lang="en" tags=["hint"]
+# Rounding to nearest is adding half a unit and cutting off. Half a unit of the upper half is `0x8000`. At a tie it
+# must be added only if the last bit that stays is 1: add `0x7FFF`, plus that bit. Then clear the lower sixteen bits.
+# %% [markdown] lang="zh" of="5060f5a2" tags=["hint"]
+# 舍入到最近，就是加上半个单位再截断。上半截的半个单位是 `0x8000`。恰好居中时，只有当保留部分的末位是 1 才该进位：所以加 `0x7FFF`，再加上那一位。
+# 最后把低十六位清零。
+# %% tags=["quiz", "nbval-ignore-output"]
+exercises.quiz("09a")
+# %% [markdown] lang="en"
+# ## Where it is used, and what to read
+#
+# Most large models are trained in mixed precision, behind a pipeline that must never make an accelerator wait,
+# through a compiler, with parts of its activations computed twice. The four parts of this chapter are four columns of
+# the same account: time, bytes, exactness, and the attention it costs you.
+#
+# - Micikevicius et al. 2017, [*Mixed precision training*](https://arxiv.org/abs/1710.03740): master weights and loss
+#   scaling.
+# - Kalamkar et al. 2019, [*A study of BFLOAT16 for deep learning training*](https://arxiv.org/abs/1905.12322).
+# - Murray et al. 2021, [*tf.data: a machine learning data processing framework*](https://arxiv.org/abs/2101.12127):
+#   how AUTOTUNE decides.
+# - Chen et al. 2016, [*Training deep nets with sublinear memory cost*](https://arxiv.org/abs/1604.06174).
+# - TensorFlow's guides [*Better performance with the tf.data API*](https://www.tensorflow.org/guide/data_performance)
+#   and [*Mixed precision*](https://www.tensorflow.org/guide/mixed_precision); [OpenXLA's
+#   documentation](https://openxla.org/xla).
+#
+# **What the full profile changes.** 20,000 files in the pipelines, all 60,000 digits for the shuffles and the three
+# formats, medians of more calls. It was not run for the committed outputs. On a GPU or TPU it is the ratios that
+# change, and they are the reason to run it there.
+#
+# Next: chapter 10 takes models written in PyTorch and brings them over to Keras, weight for weight.
+# %% [markdown] lang="zh" of="aedd6ec1"
+# ## 用在哪里，读些什么
+#
+# 大模型大多这样训练：混合精度，前面是一条绝不能让加速器等待的流水线，中间经过编译器，还有一部分激活值要算两遍。
+# 本章的四个部分是同一本账的四栏：时间、字节、精确，以及它要你操的心。
+#
+# - Micikevicius 等，2017，[*Mixed precision training*](https://arxiv.org/abs/1710.03740)：主权重与损失缩放。
+# - Kalamkar 等，2019，[*A study of BFLOAT16 for deep learning training*](https://arxiv.org/abs/1905.12322)。
+# - Murray 等，2021，[*tf.data: a machine learning data processing framework*](https://arxiv.org/abs/2101.12127)：AUTOTUNE 如何做决定。
+# - Chen 等，2016，[*Training deep nets with sublinear memory cost*](https://arxiv.org/abs/1604.06174)。
+# - TensorFlow 的指南 [*Better performance with the tf.data API*](https://www.tensorflow.org/guide/data_performance) 与
+#   [*Mixed precision*](https://www.tensorflow.org/guide/mixed_precision)；[OpenXLA 文档](https://openxla.org/xla)。
+#
+# **换成 full 配置会怎样。** 流水线里有 20,000 个文件，打乱与三种格式的实验用全部 60,000 个数字，计时的次数也更多。
+# 仓库里保存的输出没有跑过它。换到 GPU 或 TPU 上，变的是那些比值，而这正是值得去那里跑一遍的理由。
+#
+# 接下来：第 10 章把 PyTorch 写的模型搬到 Keras，一个权重也不差。
