@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import tensorflow as tf
 import train_worker
 
-from course_utils import profiles, training
+from course_utils import profiles, training, workers
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = ROOT / "tests" / "train_worker.py"
@@ -138,17 +137,12 @@ def test_two_simulated_replicas_give_one_devices_losses(one_device, tmp_path):
 
 
 def test_two_worker_processes_end_with_equal_weights(one_device, tmp_path):
-    with socket.socket() as first, socket.socket() as second:
-        for chosen in (first, second):
-            chosen.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{chosen.getsockname()[1]}" for chosen in (first, second)]
+    addresses = workers.free_addresses(2)
     processes = [
         start(
             "worker",
             tmp_path / f"{index}.json",
-            TF_CONFIG=json.dumps(
-                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            ),
+            TF_CONFIG=workers.tf_config(addresses, index),
         )
         for index in range(2)
     ]

@@ -1,0 +1,969 @@
+# %% [markdown] lang="en"
+# # 9 Training on many devices
+#
+# A large model is trained on thousands of devices at once. What do they do with each other? Mostly one thing: each looks at its
+# own share of a batch, and they add
+# up their gradients. This chapter does it by hand, on two simulated devices of one CPU, and on two real processes, one of which
+# is killed half-way.
+#
+# **At the end you can**
+#
+# - show that one step on $R$ devices is the step of one device, number for number, and say for which layers it is not;
+# - add up gradients in a ring as devices do, count what is sent, and say from which batch on a second machine is worth its cable;
+# - say what a larger batch buys in steps, where that ends, and how the learning rate has to follow, for SGD and for Adam;
+# - replace a batch that does not fit into memory by several that do;
+# - start workers, lose one, and end with the same weights;
+# - run every chapter of this course on several GPUs or a TPU, with one line that chooses the strategy.
+#
+# **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 5a). Time and memory, measured, stand
+# below the imports.
+# %% [markdown] lang="zh" of="ddc28126"
+# # 9 分布式训练
+#
+# 大模型是在成千上万个设备上同时训练的。这些设备彼此之间做什么？主要就一件事：各看一批数据中自己的那一份，然后把梯度加起来。
+# 本章先动手算一遍，再在一个 CPU 上模拟的两个设备里跑，最后用两个真正的进程来跑，跑到一半还要杀掉其中一个。
+#
+# **学完这一章，你能够**
+#
+# - 证明 $R$ 个设备走一步，与一个设备走一步逐个数字相等，并说出哪些层是例外；
+# - 像设备那样绕着环把梯度加起来，数出一共传了多少数，并算出批多大时第二台机器才值得那根网线；
+# - 说清批变大能省多少步、省到哪里为止，学习率又该怎样跟着变：SGD 是一种，Adam 是另一种；
+# - 内存装不下一大批时，用几个小批代替它；
+# - 启动几个工作进程，失去其中一个，最后仍得到同样的权重；
+# - 用一行选择策略的代码，在多个 GPU 或 TPU 上运行本课程的每一章。
+#
+# **预备知识：** 优化器与动量（第 5 章），批量归一化（第 5a 章）。实测的时间和内存写在导入语句之后。
+# %% tags=["setup"]
+# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+import sys
+from pathlib import Path
+
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
+course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
+if course is None:
+    raise ModuleNotFoundError(
+        "找不到 course_utils：请上传并解压课程的 ZIP 包 · course_utils not found: upload and unzip the course's ZIP file"
+    )
+sys.path.insert(0, str(course))
+from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+# %%
+import os
+import tempfile
+from pathlib import Path
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+from course_utils import datasets, devices, doctor, exercises, plots, profiles, proofs, results, training, workers
+from course_utils.models import vision
+from course_utils.profiles import choose
+from course_utils.reference import activations, optimizers
+# %% tags=["parameters"]
+PROFILE = None
+SEED = 0
+REPLICAS = 2  # devices simulated on the CPU; 0: take what the machine has, several GPUs or a TPU · 模拟的设备数；0：使用机器上真有的
+# %% tags=["nbval-ignore-output"]
+profiles.use(PROFILE, SEED)
+if REPLICAS:
+    os.environ["COURSE_CPU_REPLICAS"] = str(REPLICAS)
+strategy = devices.create_strategy()
+devices.describe()
+# %% tags=["cost", "nbval-ignore-output"]
+results.cost("09")
+# %% [markdown] lang="en"
+# ## The idea: the same weights everywhere, a share of the batch each
+#
+# Every device holds a complete copy of the model, a **replica**. A batch comes in and is cut into shares. Each replica computes
+# the gradient of its share. Then the
+# gradients are added up, every replica gets the sum, and all of them take the same step. The copies were equal before, so they
+# are equal after: nobody has to
+# compare weights. This is **data parallel** training with synchronous steps. (When the model itself does not fit into one device,
+# the *model* is cut: other tools, last section.)
+# %% [markdown] lang="zh" of="488c13f8"
+# ## 想法：处处是同样的权重，各拿一份数据
+#
+# 每个设备上都有一份完整的模型，叫作**副本**（replica）。来了一批数据，切成几份；每个副本算出自己那一份的梯度；然后把梯度加起来，
+# 让每个副本都拿到总和，大家迈出同样的一步。之前各份权重相等，之后就还相等，谁也不用去核对。这就是同步的**数据并行**（data parallel）训练。
+# （模型大得一个设备装不下时，要切的是*模型*：那是另一类工具，见最后一节。）
+# %%
+def box(axis, x, y, text, color):
+    axis.text(x, y, text, ha="center", va="center", fontsize=10, bbox={"boxstyle": "round,pad=0.5", "facecolor": color, "edgecolor": "0.3"})
+
+
+figure, axis = plt.subplots(figsize=(9, 3.3))
+box(axis, 0, 1, "global batch\n8 examples", "white")
+box(axis, 4, 1, "sum of the\ngradients", "#ffe9c7")
+for y, name in [(1.75, "0"), (0.25, "1")]:
+    box(axis, 1.2, y, "share:\n4 examples", "white")
+    box(axis, 2.6, y, f"replica {name}: same weights,\nits own gradient", "#d6e8f5")
+    box(axis, 5.4, y, f"replica {name}: the\nsame step", "#d6e8f5")
+    for start, end in [((0.45, 1 + (y - 1) * 0.3), (0.85, y)), ((1.55, y), (1.85, y)), ((3.35, y), (3.65, 1 + (y - 1) * 0.3)),
+                       ((4.35, 1 + (y - 1) * 0.3), (4.95, y))]:
+        axis.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.3"})
+axis.set(xlim=(-0.6, 6), ylim=(-0.3, 2.3))
+axis.axis("off")
+plots.show(
+    figure,
+    alt="A batch of eight examples is cut into two shares of four; two replicas with the same weights compute a gradient each; the gradients are added up; "
+    "both replicas take the same step.",
+    alt_zh="一批八个样本切成两份，每份四个；两个权重相同的副本各算一个梯度；梯度相加；两个副本迈出同样的一步。",
+)
+# %% [markdown] lang="en"
+# ## From the formula to the devices
+#
+# The loss of a batch is a mean over its $n$ examples. Cut the examples into $R$ shares, share $r$ with $n_r$ of them and the mean
+# loss $L_r$:
+#
+# $$ \nabla L \;=\; \frac{1}{n} \sum_{i=1}^{n} \nabla \ell_i \;=\; \sum_{r=1}^{R} \frac{n_r}{n}\, \nabla L_r \qquad\text{and for
+# equal shares}\qquad
+#    \nabla L = \frac{1}{R} \sum_{r=1}^{R} \nabla L_r $$
+#
+# A derivative is linear: that is the whole theory. Softmax regression on eight digits, one weight matrix (784, 10):
+# %% [markdown] lang="zh" of="599ba9a4"
+# ## 从公式到设备
+#
+# 一批的损失是 $n$ 个样本的平均。把样本切成 $R$ 份，第 $r$ 份有 $n_r$ 个，平均损失为 $L_r$：
+#
+# $$ \nabla L \;=\; \frac{1}{n} \sum_{i=1}^{n} \nabla \ell_i \;=\; \sum_{r=1}^{R} \frac{n_r}{n}\, \nabla L_r \qquad\text{各份一样大时}\qquad
+#    \nabla L = \frac{1}{R} \sum_{r=1}^{R} \nabla L_r $$
+#
+# 求导是线性的，全部理论就这一句。下面用 softmax 回归和八个数字来验证，只有一个权重矩阵 (784, 10)：
+# %%
+digits = datasets.mnist()
+flat = digits.x_train[:20_000].reshape(-1, 784) / np.float32(255)  # (20000, 784)
+labels = digits.y_train.astype("int32")
+
+
+def share_gradient(weights, images, targets):
+    """Gradient of the mean cross entropy of softmax regression by its weights, (784, 10)."""
+    probabilities = activations.softmax(images @ weights)  # (share, 10)
+    return images.T @ (probabilities - np.eye(10)[targets]) / len(images)
+
+
+weights = np.random.default_rng(SEED).normal(size=(784, 10)) * 0.1
+first, second = slice(0, 4), slice(4, 8)
+with tf.GradientTape() as tape:
+    tape.watch(watched := tf.constant(weights))
+    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels[:8], tf.constant(flat[:8], "float64") @ watched))
+proofs.equal({
+    "one device": share_gradient(weights, flat[:8], labels[:8]),
+    "mean of two shares": (share_gradient(weights, flat[first], labels[first]) + share_gradient(weights, flat[second], labels[second])) / 2,
+    "GradientTape": tape.gradient(loss, watched),
+})
+# %% [markdown] lang="en"
+# ### Clinic: "the gradient of the batch is the mean of the devices' gradients"
+#
+# Printed everywhere, often without "for equal shares". The last batch of an epoch is seldom a multiple of $R$. Let one device
+# have five of the eight examples and the other
+# three. How wrong is the plain mean?
+# %% [markdown] lang="zh" of="edd35b76"
+# ### 公式门诊：“整批的梯度就是各设备梯度的平均”
+#
+# 这句话随处可见，“各份一样大” 这个条件却常常省掉。一轮里的最后一批，很少正好是 $R$ 的倍数。设一个设备分到八个样本中的五个，另一个分到三个：直接平均，错多少？
+# %%
+whole = share_gradient(weights, flat[:8], labels[:8])
+five = share_gradient(weights, flat[:5], labels[:5])
+three = share_gradient(weights, flat[5:8], labels[5:8])
+error = np.linalg.norm((five + three) / 2 - whole) / np.linalg.norm(whole)
+print("mean of the two, error above a tenth · 直接平均，误差超过十分之一:", error > 0.1)
+proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 * three})
+# %% [markdown] lang="en"
+# **Diagnosis.** The plain mean counts each of the three examples as much as five thirds of the others. So divide every example's
+# loss by the size of the *global* batch and add
+# up, or see to it that shares are equal. This course drops an incomplete last batch (`drop_remainder=True`) when there are
+# several workers.
+#
+# ## All-reduce: how everybody gets the sum
+#
+# $R$ devices hold a gradient of $M$ numbers each, and each wants the sum. The first idea: all send to one, it adds, it sends
+# back. Then one cable carries $(R-1)\,M$ numbers in
+# and as many out. The **ring** is better. Cut the gradient into $R$ pieces. In each of $R-1$ rounds, every device hands one piece
+# to its right neighbour, who adds it to its own:
+# afterwards every device owns the full sum of *one* piece. In another $R-1$ rounds the finished pieces go round. Each device sends
+#
+# $$ 2\,(R-1)\,\frac{M}{R} \;<\; 2M \quad\text{numbers, however many devices there are} $$
+#
+# ([Patarasuk and Yuan 2009](https://doi.org/10.1016/j.jpdc.2008.09.002)). **Predict:** who owns which finished piece after the
+# first half, if device $d$ begins by sending piece $d$?
+# %% [markdown] lang="zh" of="1a000a68"
+# **诊断。** 直接平均时，那三个样本每个的分量是其他样本的三分之五倍。所以要么让每个样本的损失都除以*全局*批的大小再相加，要么保证各份一样大。
+# 本课程在有多个工作进程时，丢掉最后不满的一批（`drop_remainder=True`）。
+#
+# ## 全归约（all-reduce）：怎样让每个设备都拿到总和
+#
+# $R$ 个设备各有一个含 $M$ 个数的梯度，都想要总和。最先想到的办法：全都发给其中一个，由它相加，再发回去。那样有一根线要收 $(R-1)\,M$ 个数，还要发出同样多。
+# **环**更好。把梯度切成 $R$ 块，进行 $R-1$ 个回合：每个回合里，每个设备把一块交给右边的邻居，邻居把它加到自己那块上。结束时，每个设备恰好拥有*一块*的完整总和。
+# 再用 $R-1$ 个回合，把算好的块传一圈。每个设备一共发送
+#
+# $$ 2\,(R-1)\,\frac{M}{R} \;<\; 2M \quad\text{个数，与设备有多少无关} $$
+#
+# （[Patarasuk 与 Yuan，2009](https://doi.org/10.1016/j.jpdc.2008.09.002)）。**先猜：** 设备 $d$ 从第 $d$ 块开始发送，前半程结束时，谁拥有哪一块的总和？
+# %%
+def ring_all_reduce(vectors):
+    """Give each of R devices the sum of their vectors; returns the R results and how many numbers device 0 has sent."""
+    devices_count, sent = len(vectors), 0
+    pieces = [np.array_split(vector.copy(), devices_count) for vector in vectors]  # pieces[device][number]
+    for adding in (True, False):  # first add up, then hand round
+        for turn in range(devices_count - 1):
+            moving = [(device - turn + (0 if adding else 1)) % devices_count for device in range(devices_count)]
+            messages = [pieces[device][number].copy() for device, number in enumerate(moving)]  # all send at the same time
+            for device, (number, message) in enumerate(zip(moving, messages, strict=True)):
+                receiver = (device + 1) % devices_count
+                pieces[receiver][number] = pieces[receiver][number] + message if adding else message
+            sent += len(messages[0])
+    return [np.concatenate(parts) for parts in pieces], sent
+
+
+random = np.random.default_rng(SEED)
+for count in (2, 3, 8):
+    vectors = random.normal(size=(count, 240))
+    everywhere, sent = ring_all_reduce(vectors)
+    proofs.equal({f"{count} devices: every copy": np.array(everywhere), "the sum": np.tile(vectors.sum(axis=0), (count, 1))})
+    print(f"  sent by each · 每个设备发送 {sent} = 2 · {count - 1} · 240 / {count}; through one device · 经由一个设备: {2 * (count - 1) * 240}")
+# %% [markdown] lang="en"
+# (Piece $d$ makes its way from device $d$ through all others and is complete when it reaches $d - 1$: device $d$ ends up with
+# piece $d + 1$.)
+#
+# ## When is a second machine worth its cable?
+#
+# A dense layer with $N$ weights costs about $6N$ operations an example, forward and backward (chapter 8), and $4N$ bytes of
+# gradient a step. Let a device do $F$ operations a second, let its
+# link carry $b$ bytes a second, and let it work on $t$ examples a step. Computing takes $6Nt/F$, the ring $2\frac{R-1}{R}\cdot
+# 4N/b$. The share of the time that is *computing*:
+#
+# $$ \text{efficiency} = \frac{1}{1 + \dfrac{4}{3}\,\dfrac{R-1}{R}\,\dfrac{F}{b\,t}} $$
+#
+# $N$ is gone! Whether it pays does not depend on the size of the model, but on examples (or tokens) *a device*, and on $F/b$.
+# (Rounded, assumed speeds below; sending while the
+# backward pass still computes, as real systems do, hides part of it. A convolution uses each weight at every place of the image,
+# so one image counts as hundreds of examples.)
+# **Predict:** two laptops with Wi-Fi. From how many examples a step, each, does a dense network spend half of its time on
+# computing?
+# %% [markdown] lang="zh" of="091a6d10"
+# （第 $d$ 块从设备 $d$ 出发，经过所有其他设备，到达 $d-1$ 时就完整了；所以设备 $d$ 最后拥有的是第 $d+1$ 块。）
+#
+# ## 第二台机器什么时候对得起那根网线？
+#
+# 一个有 $N$ 个权重的全连接层，每个样本前向加反向约需 $6N$ 次运算（第 8 章），每一步的梯度是 $4N$ 个字节。设每个设备每秒做 $F$ 次运算，它的连线每秒传 $b$ 个字节，
+# 每一步处理 $t$ 个样本。计算用时 $6Nt/F$，环用时 $2\frac{R-1}{R}\cdot 4N/b$。于是真正用于*计算*的时间占
+#
+# $$ \text{效率} = \frac{1}{1 + \dfrac{4}{3}\,\dfrac{R-1}{R}\,\dfrac{F}{b\,t}} $$
+#
+# $N$ 不见了！划不划算与模型大小无关，只看*每个设备*的样本数（或词元数），以及 $F/b$。（下面的速度是取整的假定值；实际系统一边反向计算一边发送，可以掩盖掉一部分。
+# 卷积的每个权重在图像的每个位置都要用一次，所以一张图抵得上几百个样本。）
+# **先猜：** 两台笔记本电脑用 Wi-Fi 相连，每台每步要有多少个样本，全连接网络才能把一半时间用在计算上？
+# %%
+links = {  # name: (operations a second that a device really does, bytes a second that its link carries); assumed, rounded
+    "two laptops, Wi-Fi": (5e10, 1e7),
+    "two laptops, gigabit cable": (5e10, 1.25e8),
+    "two servers with an A100 each, 200 Gbit/s": (1.2e14, 2.5e10),
+    "two A100 in one server, NVLink": (1.2e14, 3e11),
+}
+figure, axis = plt.subplots(figsize=(8, 3.6))
+examples = np.geomspace(1, 1e6, 200)
+for (name, (operations, bytes_a_second)), color, line in zip(links.items(), plots.COLORS, plots.LINES, strict=False):
+    half = 4 / 3 * 1 / 2 * operations / bytes_a_second  # where the two terms of the denominator are equal
+    axis.semilogx(examples, 1 / (1 + half / examples), color=color, linestyle=line, label=name)
+    print(f"{name:42} half of the time at · 一半时间用于计算: {half:7,.0f} examples a device · 样本/设备")
+axis.axhline(0.5, color="0.6", linewidth=1)
+axis.set(xlabel="examples a step on each device", ylabel="share of time spent computing", title="Two devices, a dense network", ylim=(0, 1))
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+plots.show(
+    figure,
+    alt="Share of time spent computing against examples a step: rising curves in two pairs that coincide, laptops on a cable with NVLink, and laptops on Wi-Fi with the servers' network.",
+    alt_zh="用于计算的时间占比与每步样本数：上升曲线两两重合，用网线的笔记本与 NVLink 重合，用 Wi-Fi 的笔记本与服务器之间的网络重合。",
+)
+# %% [markdown] lang="en"
+# Thousands of examples a step, on each device: that is why large models are trained with batches of millions of tokens, and it
+# raises the question of the second half of this chapter:
+# what is such a batch good for? And look at the pairs: two servers on their network stand where two laptops stand on Wi-Fi.
+# Faster devices need faster links, in proportion.
+#
+# ## `tf.distribute`: the same thing in two lines
+#
+# A *strategy* knows the devices. Variables created in its `scope()` get a copy on each; `strategy.run` runs a function on every
+# replica; `reduce` collects. Here the CPU
+# has been split into two logical devices. They prove that the arithmetic is right; faster they cannot be, it is the same CPU.
+# %% [markdown] lang="zh" of="b6cae8d9"
+# 每个设备每步要几千个样本：所以训练大模型时一批有几百万个词元。这就引出了本章后半的问题：这么大的一批，到底有什么用？
+# 再看那两对重合的曲线：两台服务器配上它们的网络，处境与两台用 Wi-Fi 的笔记本一样。设备快多少倍，连线也得快多少倍。
+#
+# ## `tf.distribute`：两行做同一件事
+#
+# *策略*（strategy）知道有哪些设备。在它的 `scope()` 里创建的变量，每个设备上都有一份；`strategy.run` 让每个副本执行同一个函数；`reduce` 负责汇总。
+# 这里把一个 CPU 分成了两个逻辑设备。它们能证明算术是对的，却不可能更快：还是那一个 CPU。
+# %%
+with strategy.scope():
+    weight = tf.Variable(10.0)  # a copy on each replica
+
+
+@tf.function
+def step():
+    def on_each_replica():
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return weight + tf.cast(number, "float32")
+
+    return strategy.run(on_each_replica)
+
+
+each = step()
+print("replicas · 副本:", [float(value) for value in strategy.experimental_local_results(each)])
+print("sum · 总和:", float(strategy.reduce("SUM", each, axis=None)), "  mean · 平均:", float(strategy.reduce("MEAN", each, axis=None)))
+print("copies of the variable · 变量的份数:", len(strategy.experimental_local_results(weight)))
+# %% [markdown] lang="en"
+# ## One device or two: the same numbers?
+#
+# The same perceptron, the same starting weights, the same batches of 100, for two epochs of 2,000 digits: on one device and on
+# the replicas, with Keras' `fit` and with the course's own
+# loop, `training.distributed_fit`. Four trainings, and the claim is that all four end with **equal weights**. (`batch_size` in
+# Keras is the *global* batch: the strategy cuts it.)
+# %% [markdown] lang="zh" of="395bcc01"
+# ## 一个设备还是两个：数字一样吗？
+#
+# 同一个感知机，同样的初始权重，同样的每批 100 个，把 2,000 个数字学两轮：在一个设备上，在几个副本上；用 Keras 的 `fit`，用本课程自己写的循环
+# `training.distributed_fit`。一共训练四次，要证明的是四次得到**相等的权重**。（Keras 里的 `batch_size` 指*全局*批，由策略来切分。）
+# %%
+one_device = tf.distribute.get_strategy()  # outside of any scope: TensorFlow's default, one device
+images = datasets.as_images(digits.x_train[:2_000])  # (2000, 28, 28, 1)
+
+
+def new_perceptron(where):
+    """784-32-10 with the seed's starting weights, compiled with SGD and momentum."""
+    keras.utils.set_random_seed(SEED)
+    with where.scope():
+        model = vision.perceptron(32)
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy")
+    return model
+
+
+reached, seconds = {}, {}
+for name, where in [("one device", one_device), ("replicas", strategy)]:
+    by_fit, by_loop = new_perceptron(where), new_perceptron(where)
+    history = training.fit(by_fit, images, labels[:2_000], name=name, epochs=2, batch_size=100, shuffle=False)
+    training.distributed_fit(by_loop, images, labels[:2_000], epochs=2, batch_size=100, shuffle=False, strategy=where)
+    seconds[name] = history["seconds"][1]  # the first epoch traces the graph
+    reached |= {f"{name}, fit": by_fit, f"{name}, own loop": by_loop}
+proofs.equal({name: np.concatenate([value.ravel() for value in model.get_weights()]) for name, model in reached.items()})
+# %% tags=["nbval-ignore-output"]
+results.record("replicas.epoch_time_ratio", seconds["replicas"] / seconds["one device"], digits=1)
+# %% [markdown] lang="en"
+# Equal, up to the rounding of another order of addition. And slower: simulated replicas share one CPU and pay for the splitting.
+#
+# ### Clinic: "each replica takes the mean over its own examples"
+#
+# So most people write their first training loop. The optimizer *adds up* what the replicas bring. If each brings the mean over
+# its own $n/R$ examples, the sum is $R$ times the gradient of the global batch.
+# The remedy: divide by the global batch (`tf.nn.compute_average_loss` with `global_batch_size`). One step of a single weight,
+# with SGD and with Adam. **Predict:** who notices the mistake?
+# %% [markdown] lang="zh" of="db287816"
+# 相等，只差改变加法次序带来的舍入误差。而且更慢：模拟的副本共用一个 CPU，还要为切分付出代价。
+#
+# ### 公式门诊：“每个副本对自己的样本取平均”
+#
+# 多数人第一次写训练循环就是这样写的。优化器会把各副本交来的东西*相加*。如果每个副本交来的是自己那 $n/R$ 个样本的平均，加起来就是全局批梯度的 $R$ 倍。
+# 对策：除以全局批的大小（`tf.nn.compute_average_loss` 的 `global_batch_size`）。下面让一个权重走一步，分别用 SGD 和 Adam。**先猜：** 谁会察觉这个错误？
+# %%
+targets = np.arange(8, dtype="float32")
+shares = np.split(targets, strategy.num_replicas_in_sync)
+
+
+def step_length(make_optimizer, mean_over):
+    """How far one step moves the weight w of the losses (w - target)²; mean_over: examples to divide by."""
+    with strategy.scope():
+        weight, optimizer = keras.Variable(0.0), make_optimizer()
+        optimizer.build([weight])
+
+    def on_each_replica(share):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((weight - share) ** 2) / mean_over
+        optimizer.apply(tape.gradient(loss, [weight.value]), [weight])
+
+    mine = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(shares[context.replica_id_in_sync_group]))
+    tf.function(lambda: strategy.run(on_each_replica, args=(mine,)))()
+    return float(weight.value.numpy())
+
+
+for make_optimizer in (lambda: keras.optimizers.SGD(0.01), lambda: keras.optimizers.Adam(0.01)):
+    right, wrong = step_length(make_optimizer, 8), step_length(make_optimizer, 8 / strategy.num_replicas_in_sync)
+    print(f"{type(make_optimizer()).__name__:4} global mean · 全局平均 {right:.3f}, own mean · 各自平均 {wrong:.3f}: ratio · 比值 {wrong / right:.2f}")
+# %% [markdown] lang="en"
+# **Diagnosis.** With SGD the step is $R$ times too long: on eight devices the learning rate is eight times what the reader
+# believes. Adam divides by the gradient's own size and
+# hides the mistake, until weight decay, clipping or another number of devices brings it out. Train once on one device and once on
+# two, and compare the first step: this test costs a minute.
+#
+# ## Layers that are not the same
+#
+# **Dropout** draws another mask on each replica: equal only on average. **Batch normalisation** takes mean and variance over the
+# replica's *share*. For $R$ equal shares with means $m_r$ and variances $v_r$,
+#
+# $$ \underbrace{v}_{\text{whole batch}} = \frac{1}{R} \sum_r v_r + \frac{1}{R} \sum_r (m_r - m)^2 , \qquad m = \frac{1}{R} \sum_r
+# m_r $$
+#
+# so every share's variance is too small on average. `synchronized=True` computes over all replicas, for the price of another
+# all-reduce in every such layer. **Predict:** after one step, which variance does each replica's copy
+# of the layer remember for prediction?
+# %% [markdown] lang="zh" of="ee0613fa"
+# **诊断。** 用 SGD 时，步子长了 $R$ 倍：八个设备上，学习率其实是你以为的八倍。Adam 会除以梯度自身的大小，把错误藏起来；直到权重衰减、梯度裁剪或者换一个设备数，它才冒出来。
+# 在一个设备和两个设备上各训练一次，比较第一步：这个检验只要一分钟。
+#
+# ## 哪些层不一样
+#
+# **随机失活**（dropout）在每个副本上抽不同的掩码，只在平均意义上相等。**批量归一化**的均值和方差只在副本自己的*那一份*上计算。设 $R$ 份一样大，均值为 $m_r$，方差为 $v_r$，则
+#
+# $$ \underbrace{v}_{\text{整批}} = \frac{1}{R} \sum_r v_r + \frac{1}{R} \sum_r (m_r - m)^2 , \qquad m = \frac{1}{R} \sum_r m_r $$
+#
+# 所以平均说来，每一份的方差都偏小。`synchronized=True` 会在所有副本上一起算，代价是每个这样的层多一次全归约。**先猜：** 走完一步之后，各副本上的这一层，为预测记下的是哪个方差？
+# %%
+rows = random.normal(size=(8, 3)).astype("float32")  # (batch, features)
+parts = np.split(rows, strategy.num_replicas_in_sync)
+with strategy.scope():  # momentum 0: the moving variance is that of the last batch
+    plain = keras.layers.BatchNormalization(momentum=0.0)
+    synchronised = keras.layers.BatchNormalization(momentum=0.0, synchronized=True)
+    for layer in (plain, synchronised):
+        layer.build((None, 3))
+mine = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(parts[context.replica_id_in_sync_group]))
+for layer in (plain, synchronised):
+    tf.function(lambda layer=layer: strategy.run(lambda share: layer(share, training=True), args=(mine,)))()
+means, variances = np.mean(parts, axis=1), np.var(parts, axis=1)  # (replicas, 3)
+copies = [[copy.numpy() for copy in strategy.experimental_local_results(layer.moving_variance.value)] for layer in (plain, synchronised)]
+proofs.equal({"plain: each replica's copy": np.array(copies[0]), "variance of its own share": variances})
+proofs.equal({
+    "synchronized=True: each copy": np.array(copies[1]), "whole batch": np.tile(rows.var(axis=0), (len(parts), 1)),
+    "the formula": np.tile(variances.mean(axis=0) + means.var(axis=0), (len(parts), 1)),
+})
+# %% [markdown] lang="en"
+# Not "the variance", and not a mean either: with plain batch normalisation, each replica remembers **its own** share's. The
+# copies of one variable have come apart, silently, and the file that you save holds the first
+# replica's. With shares of a few hundred examples nobody notices; with shares of four, the replicas are different networks, and
+# only one of them is saved.
+#
+# ## What is a large batch good for?
+#
+# $R$ devices make a batch $R$ times as large in the same time. To save time, training must then need fewer *steps*. Why should
+# it? Take $k$ steps of batch $B$ with learning rate $\eta$, from
+# $w_0$ to $w_k$, against one step of batch $kB$ with rate $k\eta$:
+#
+# $$ w_k = w_0 - \eta \sum_{j=0}^{k-1} g_j(w_j) \qquad\text{against}\qquad w_0 - k\eta \cdot \frac{1}{k} \sum_{j=0}^{k-1} g_j(w_0)
+# $$
+#
+# The only difference: the small steps look at the gradient anew on the way. While it hardly changes over the $k$ steps, the two
+# are the same, and that is the **linear scaling rule**: batch times $k$, learning rate times $k$
+# ([Goyal et al. 2017](https://arxiv.org/abs/1706.02677)). How far apart are they? The sum changes in proportion to the way gone,
+# so the relative difference should fall like $\eta$:
+# %% [markdown] lang="zh" of="bdfb3cb9"
+# 既不是 “那个方差”，也不是平均：用普通的批量归一化，每个副本记住的是**自己**那一份的方差。同一个变量的几份拷贝就这样悄悄分了家，而存进文件的是第一个副本的那份。
+# 每份有几百个样本时，没人会察觉；每份只有四个时，各副本就是不同的网络，而存下来的只有其中一个。
+#
+# ## 大批量有什么用？
+#
+# $R$ 个设备能在同样的时间里处理 $R$ 倍大的一批。要省时间，训练所需的*步数*就得变少。凭什么会变少？比较两种走法：批为 $B$、学习率 $\eta$，从 $w_0$ 走 $k$ 步到 $w_k$；
+# 或者批为 $kB$、学习率 $k\eta$，只走一步：
+#
+# $$ w_k = w_0 - \eta \sum_{j=0}^{k-1} g_j(w_j) \qquad\text{与}\qquad w_0 - k\eta \cdot \frac{1}{k} \sum_{j=0}^{k-1} g_j(w_0) $$
+#
+# 唯一的差别：走小步的，途中会重新看梯度。只要这 $k$ 步里梯度没怎么变，两者就一样。这就是**线性缩放规则**：批乘以 $k$，学习率也乘以 $k$
+# （[Goyal 等，2017](https://arxiv.org/abs/1706.02677)）。两者相差多少？梯度的变化与走过的路程成正比，所以相对差应当与 $\eta$ 同比例缩小：
+# %%
+shares = [slice(start, start + 32) for start in range(0, 256, 32)]  # eight batches of 32, or one of 256
+print("learning rate · 学习率   difference / way · 差距 / 路程")
+for rate in (0.1, 0.01, 0.001):
+    small_steps = weights.copy()
+    for share in shares:
+        small_steps -= rate * share_gradient(small_steps, flat[share], labels[share])
+    one_step = weights - len(shares) * rate * share_gradient(weights, flat[:256], labels[:256])
+    print(f"{rate:12g} {np.linalg.norm(small_steps - one_step) / np.linalg.norm(one_step - weights):22.4f}")
+# %% [markdown] lang="en"
+# Once the steps are small: ten times smaller, ten times closer. The rule is an approximation for small steps, and small steps are
+# not what one wants. So where does it end? The experiment: a perceptron 784-32-10, written in NumPy because that makes tens of
+# thousands of steps in a minute; for each batch size all learning rates of a grid, each twice the one before, for SGD and for
+# Adam; counted are the **steps until the held-out loss is below a target**, a mean over three starts.
+#
+# **Predict.** From batch 4 to batch 1024, 256 times as many examples a step, with the best rate for each: how many times fewer
+# steps? And: four times the batch. By what must the rate be multiplied so that the steps fall to exactly *a quarter*,
+# nothing gained and nothing lost for each example? For SGD the rule says by four. For Adam too?
+# %% [markdown] lang="zh" of="2092309d"
+# 步子已经小了以后：再小十倍，就再接近十倍。这条规则是小步子的近似，而人们想要的恰恰不是小步子。那么它到哪里为止？做个实验：一个 784-32-10 的感知机，用 NumPy 来写，这样一分钟能走几万步；
+# 每种批大小都试遍一组学习率，后一个是前一个的两倍，SGD 和 Adam 各做一遍；数一数**留出集的损失降到目标以下要走多少步**，取三次起步的平均。
+#
+# **先猜。** 批从 4 加到 1024，每步的样本是原来的 256 倍，各取最好的学习率，步数会少到几分之一？再猜：批乘以四，学习率应当乘以几，步数才恰好降到*四分之一*，每个样本的功效不增也不减？
+# 对 SGD，规则说是乘四。Adam 也是吗？
+# %%
+def forward(parameters, images):
+    """Hidden values (batch, 32) and logits (batch, 10) of a perceptron."""
+    hidden = np.maximum(images @ parameters[0] + parameters[1], 0)
+    return hidden, hidden @ parameters[2] + parameters[3]
+
+
+def gradients(parameters, images, targets):
+    """Of the mean cross entropy, by backpropagation as in chapter 1."""
+    hidden, logits = forward(parameters, images)
+    upper = (activations.softmax(logits) - np.eye(10, dtype="float32")[targets]) / len(images)  # (batch, 10)
+    lower = (upper @ parameters[2].T) * (hidden > 0)  # (batch, 32)
+    return [images.T @ lower, lower.sum(axis=0), hidden.T @ upper, upper.sum(axis=0)]
+
+
+def starting_parameters(random):
+    parts = random.normal(size=(784, 32)) / np.sqrt(392), np.zeros(32), random.normal(size=(32, 10)) / 4, np.zeros(10)
+    return [part.astype("float32") for part in parts]
+
+
+model = vision.perceptron(32)
+model.set_weights(starting_parameters(np.random.default_rng(SEED)))
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels[:64], model(images[:64])))
+for mine, theirs in zip(gradients(model.get_weights(), flat[:64], labels[:64]), tape.gradient(loss, model.trainable_variables), strict=True):
+    proofs.equal({"by hand": mine, "GradientTape": theirs})
+# %%
+judged, judged_labels = digits.x_test[:500].reshape(-1, 784) / np.float32(255), digits.y_test[:500].astype(int)
+
+
+def held_out_loss(parameters):
+    """Mean cross entropy of 500 test digits."""
+    return -np.mean(activations.log_softmax(forward(parameters, judged)[1])[np.arange(500), judged_labels])
+
+
+def steps_to(target, batch_size, optimizer, random, most):
+    """Steps until the held-out loss is below the target; infinite after `most` of them, or when training diverges."""
+    parameters = starting_parameters(random)
+    for step in range(1, int(most) + 1):
+        chosen = random.integers(0, 20_000, batch_size)
+        parameters = optimizer.update(parameters, gradients(parameters, flat[chosen], labels[chosen]))
+        if step % max(2, 64 // batch_size) == 0:
+            loss = held_out_loss(parameters)
+            if not loss < 5:
+                return np.inf
+            if loss < target:
+                return step
+    return np.inf
+
+
+print("target already reached at the start · 一开始就已达到目标:", held_out_loss(model.get_weights()) < 0.3)
+# %% tags=["nbval-ignore-output"]
+sizes = choose(smoke=[16, 64], laptop=[4, 16, 64, 256, 1024], full=[4, 16, 64, 256, 1024, 4096])
+target, starts = choose(smoke=0.9, laptop=0.3, full=0.3), choose(smoke=1, laptop=3, full=3)
+grid = 2.0 ** np.arange(choose(smoke=4, laptop=7, full=8))
+kinds = {"SGD": (optimizers.GradientDescent, 0.05), "Adam": (optimizers.Adam, 0.0005)}  # and the smallest rate
+counted, fewest = {}, {}
+for kind, (make, smallest) in kinds.items():
+    for size in sizes:
+        fewest[kind, size] = 5_000.0
+        for rate in smallest * grid:
+            total = 0
+            for start in range(starts):  # given up as soon as it cannot be the best rate any more
+                total += steps_to(target, size, make(rate), np.random.default_rng([SEED, start]), max(0, starts * fewest[kind, size] - total))
+            counted[kind, size, rate] = total / starts
+            fewest[kind, size] = min(fewest[kind, size], total / starts)
+        print(f"{kind:4} batch · 批 {size:4}   steps, by rate · 各学习率的步数:", *[f"{counted[kind, size, rate]:6.0f}" for rate in smallest * grid])
+# %% tags=["nbval-ignore-output"]
+def steps_divided_by(kind, power):
+    """Batch times 4 and rate times 4**power: the mean of the ratios of steps, wherever both have reached the target."""
+    pairs = [(steps, counted.get((kind, 4 * size, 4**power * rate), np.inf)) for (one, size, rate), steps in counted.items() if one == kind]
+    return np.mean([before / after for before, after in pairs if np.isfinite(before) and np.isfinite(after)])
+
+
+bands = choose(  # three seeds, at least a tenth wide on each side
+    smoke={("SGD", 16): (28, 48), ("SGD", 64): (16, 26), ("SGD", "linear"): (1.1, 5.19), ("SGD", "square_root"): (1.52, 2.52),
+        ("Adam", 16): (32, 52), ("Adam", 64): (10, 30), ("Adam", "linear"): (3.96, 6.78),
+        ("Adam", "square_root"): (2.71, 3.45)},
+    laptop={("SGD", 4): (1498, 2646), ("SGD", 16): (425, 693), ("SGD", 64): (186, 233), ("SGD", 256): (127, 158),
+        ("SGD", 1024): (101, 128), ("SGD", "linear"): (3.29, 4.05), ("SGD", "square_root"): (2.05, 2.54),
+        ("Adam", 4): (741, 2582), ("Adam", 16): (273, 587), ("Adam", 64): (32, 239), ("Adam", 256): (6, 97),
+        ("Adam", 1024): (18, 49), ("Adam", "linear"): (4.21, 5.36), ("Adam", "square_root"): (2.49, 3.67)},
+    full={},
+)
+for (kind, size), steps in fewest.items():
+    results.record(f"steps.{kind.lower()}_{size}", steps, band=bands.get((kind, size)), digits=0)
+rules = {(kind, name): steps_divided_by(kind, power) for kind in kinds for name, power in [("linear", 1), ("square_root", 0.5)]}
+for (kind, name), ratio in rules.items():
+    results.record(f"batch_times_4.{kind.lower()}_{name}_rule", ratio, band=bands.get((kind, name)), digits=2)
+# %% tags=["nbval-ignore-output"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
+for kind, color, marker in zip(kinds, plots.COLORS, plots.MARKERS, strict=False):
+    stored = [results.spread("09", f"steps.{kind.lower()}_{size}") for size in sizes]
+    if all(stored) and profiles.name() == "laptop":
+        left.fill_between(sizes, [one["lowest"] for one in stored], [one["highest"] for one in stored], color=color, alpha=0.2, linewidth=0)
+    left.loglog(sizes, [fewest[kind, size] for size in sizes], color=color, marker=marker, label=kind)
+    left.loglog(sizes, fewest[kind, sizes[0]] * sizes[0] / np.array(sizes), ":", color=color)
+right.bar([f"{kind}\n{name.replace('_', ' ')} rule" for kind, name in rules], rules.values(), color=[plots.COLORS[kind == "Adam"] for kind, _ in rules])
+right.axhline(4, linestyle="--", color="0.3")
+left.set(xlabel="batch size", ylabel="steps to the target, best rate", title="Steps (dotted: twice the batch, half the steps)")
+right.set(ylabel="steps divided by", title="Four times the batch, rate by the rule")
+left.legend()
+plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted line, then flatten, SGD earlier. Bars: only SGD with the linear rule is about at four.",
+           alt_zh="步数与批大小：SGD 和 Adam 起初沿点线下降，随后变平，SGD 更早。柱形：只有 SGD 配线性规则接近四。")
+# %% [markdown] lang="en"
+# - **Small batches: examples are all that counts.** With SGD and the linear rule, four times the batch takes close to a quarter
+#   of the steps, for every size and nearly every rate (the last rate before divergence saves less): the same way, in longer
+#   strides. With the square root of the
+#   rule, clearly less. As an *equivalence* the rule is right.
+# - **It is no rule for the best rate.** In the table, go down the first column of SGD: 1024 examples need about as many steps as
+#   64; at so small a rate the noise does no harm, and more examples do no good. Along the rows, the best rate soon
+#   stands before one that never arrives: there the curvature of the loss, not the noise, forbids longer steps, whatever the
+#   batch. So the best rate grows more slowly than the batch and then stops, and **the steps flatten**.
+#   [McCandlish et al. 2018](https://arxiv.org/abs/1812.06162) call the bend the *critical batch size*;
+#   [Shallue et al. 2018](https://arxiv.org/abs/1811.03600) found this curve for every network and data set they tried, and no
+#   rule for the rate that holds for all of them.
+# - **Adam bends later, and the linear rule is not its rule.** With it the steps fall by much more than four: that is not the same
+#   training any more but a hotter one, and one step nearer to divergence. The square root
+#   ([Malladi et al. 2022](https://arxiv.org/abs/2205.10287) derive it for gradients that are mostly noise, because Adam divides
+#   by their size) stays a little behind four. Neither is exact here; the square root is the careful one.
+#
+# Past the bend, more devices burn more energy for the same training. That is why a batch has a best size, and why very large
+# machines cut their models in other ways too.
+# %% [markdown] lang="zh" of="f42f86e6"
+# - **批小的时候，只看样本数。** SGD 配线性规则，批乘以四，步数接近四分之一，每种批大小、几乎每个学习率都如此（只有发散之前的最后一个省得少些）：同一条路，步子迈得大些而已。改用平方根，就明显不到。作为*等价关系*，这条规则是对的。
+# - **它不是求最好学习率的规则。** 竖着看 SGD 的第一列：批为 1024 与批为 64 要走的步数差不多；学习率这么小，噪声不碍事，样本多了也没好处。横着看：最好的学习率右边，很快就是永远到不了的；
+#   在那里，不许步子再长的是损失的曲率，不是噪声，批多大都一样。所以最好的学习率比批涨得慢，然后停住，**步数也就变平了**。
+#   [McCandlish 等（2018）](https://arxiv.org/abs/1812.06162) 把拐弯处叫作*临界批大小*；
+#   [Shallue 等（2018）](https://arxiv.org/abs/1811.03600) 在试过的每个网络、每个数据集上都看到这条曲线，却没有哪条学习率规则处处成立。
+# - **Adam 弯得更晚，线性规则也不是它的规则。** 照线性规则，步数下降远不止四倍：那已不是同样的训练，而是更 “烫” 的一种，离发散又近了一步。平方根
+#   （[Malladi 等，2022](https://arxiv.org/abs/2205.10287) 针对噪声占主导的梯度推导出来，因为 Adam 要除以梯度的大小）则略微不到四。这里两者都不精确，平方根比较稳妥。
+#
+# 过了拐弯处，设备再多，也只是为同样的训练多烧电。所以批有一个最合适的大小；机器再大，就还得用别的方式来切模型。
+# %% [markdown] lang="en"
+# ## A large batch on a small device: gradient accumulation
+#
+# The same sum, in time instead of space: compute the gradients of $k$ small batches one after the other, add them up, and take
+# one step with their mean. Keras does it inside the optimizer. With four batches of 25 instead of one of 100 nothing
+# may change but the memory. And what happens to batches that are left over at the end? **Predict:** ten batches of 25, four to a
+# step. How many steps, and how many examples have been used?
+# %% [markdown] lang="zh" of="2f67093e"
+# ## 小设备上的大批量：梯度累积
+#
+# 还是同一个总和，只是把空间换成了时间：依次算出 $k$ 个小批的梯度，累加起来，用它们的平均走一步。Keras 在优化器里就能做。用四个 25 代替一个 100，除了内存，什么都不该变。
+# 那么最后剩下来的小批呢？**先猜：** 十个 25 的小批，每四个走一步。一共走了几步？用到了多少个样本？
+# %%
+def trained(make_optimizer, batch_size, count, **accumulation):
+    """The seed's perceptron after `count` examples in order; returns its weights in one vector, and the optimizer."""
+    keras.utils.set_random_seed(SEED)
+    model = vision.perceptron(32)
+    model.compile(make_optimizer(0.01, **accumulation), "sparse_categorical_crossentropy")
+    model.fit(images[:count], labels[:count], batch_size=batch_size, shuffle=False, verbose=0)
+    return np.concatenate([value.ravel() for value in model.get_weights()]), model.optimizer
+
+
+for make_optimizer in (keras.optimizers.SGD, keras.optimizers.Adam):
+    proofs.equal({
+        f"{make_optimizer.__name__}: one batch of 100": trained(make_optimizer, 100, 800)[0],
+        "four of 25": trained(make_optimizer, 25, 800, gradient_accumulation_steps=4)[0],
+    })
+after_ten, optimizer = trained(keras.optimizers.SGD, 25, 250, gradient_accumulation_steps=4)
+proofs.equal({"ten batches of 25": after_ten, "the first 200 examples": trained(keras.optimizers.SGD, 100, 200)[0]})
+print("steps counted for the learning-rate schedule · 学习率计划所数的步数:", int(optimizer.iterations))
+# %% [markdown] lang="en"
+# Two steps; the last fifty examples wait in the accumulator for the next epoch. Schedules count *steps*, not batches: a schedule
+# written for batches would run four times too slow.
+# What accumulation cannot do: batch normalisation still sees 25 examples at a time; and it saves memory, never time.
+#
+# ## Several processes: workers
+#
+# On several machines every process is a **worker**. All run the same script. The variable `TF_CONFIG` tells each the addresses of
+# all and its own number; `devices.create_strategy()` finds it and
+# returns a `MultiWorkerMirroredStrategy`. Here two real processes talk over this machine's network stack. (Keras 3's `fit` does
+# not work under this strategy, so the script uses the course's loop. Each epoch's order of the data depends on the epoch's number
+# alone: that will be worth something in a moment.)
+# %% [markdown] lang="zh" of="b6b55552"
+# 走了两步；最后五十个样本留在累加器里，等下一轮。学习率计划数的是*步*，不是批：按批写的计划会慢四倍。
+# 梯度累积做不到的事：批量归一化看到的仍是一次 25 个样本；而且它省的是内存，从来不省时间。
+#
+# ## 多个进程：工作进程
+#
+# 在多台机器上，每个进程是一个**工作进程**（worker），大家运行同一个脚本。环境变量 `TF_CONFIG` 告诉每个进程所有进程的地址，以及它自己是第几个；
+# `devices.create_strategy()` 看到它，就返回 `MultiWorkerMirroredStrategy`。下面是两个真正的进程，通过本机的网络协议栈通信。
+# （Keras 3 的 `fit` 在这种策略下不能用，所以脚本用的是本课程自己的循环。每一轮的数据次序只取决于轮的编号：马上就会看到这有什么好处。）
+# %%
+SCRIPT = """
+import os, sys
+import numpy as np
+from course_utils import quiet, datasets, devices, training
+from course_utils.models import vision
+import keras
+
+epochs, dies_after = int(sys.argv[1]), int(sys.argv[2])
+strategy = devices.create_strategy()
+me = strategy.cluster_resolver.task_id
+keras.utils.set_random_seed(0)
+with strategy.scope():
+    model = vision.perceptron(32)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+state = model.variables + model.optimizer.variables  # momentum counts: without it the restart would differ
+digits, done = datasets.mnist(), 0
+images, labels = datasets.as_images(digits.x_train[:2000]), digits.y_train[:2000].astype("int32")
+"""
+print("TF_CONFIG of the second of two · 两个中第二个的 TF_CONFIG:\n ", workers.tf_config(["host-a:12345", "host-b:12345"], 1))
+# %%
+SCRIPT += """
+if os.path.exists(f"worker-{me}.npz"):  # started again: go on after the last complete epoch
+    with np.load(f"worker-{me}.npz") as saved:
+        done = int(saved["epochs"])
+        for variable in state:
+            variable.assign(saved[variable.path])
+for epoch in range(done, epochs):
+    loss = training.distributed_fit(model, images, labels, epochs=1, batch_size=100, seed=epoch)["loss"][0]
+    print(f"worker {me}: epoch {epoch + 1}, loss {loss:.3f}", flush=True)
+    arrays = {variable.path: variable.numpy() for variable in state}
+    np.savez(f"new-{me}.npz", epochs=epoch + 1, **arrays)
+    os.replace(f"new-{me}.npz", f"worker-{me}.npz")  # in one step: never half a file
+    if (me, epoch + 1) == (1, dies_after):
+        os._exit(9)  # as if the power had gone
+"""
+# %%
+def final_weights(folder, worker):
+    """The model's and the optimizer's numbers as a worker has saved them, in one vector."""
+    with np.load(folder / f"worker-{worker}.npz") as saved:
+        return np.concatenate([saved[name].ravel() for name in saved.files if name != "epochs"])
+
+
+epochs = choose(smoke=1, laptop=4, full=4)
+work = Path(tempfile.mkdtemp())
+available = doctor.memory_gigabytes()[1]  # two more TensorFlows need 1.5 GB; None: not known
+enough = available is None or available > 2
+if enough:
+    finished = workers.run(SCRIPT, count=2, folder=work, arguments=[epochs, 0])
+    print("exit codes · 退出码:", [one.code for one in finished])
+    proofs.equal({"worker 0": final_weights(work, 0), "worker 1": final_weights(work, 1)})
+else:
+    print(f"内存不足（{available:.1f} GB），跳过 · too little memory ({available:.1f} GB): skipped")
+# %%
+alone = new_perceptron(one_device)  # its seed is the script's, unless you changed SEED
+if enough and SEED == 0:
+    for epoch in range(epochs):
+        training.distributed_fit(alone, images, labels[:2_000], epochs=1, batch_size=100, seed=epoch, strategy=one_device)
+    mine = np.concatenate([variable.numpy().ravel() for variable in alone.variables])
+    proofs.equal({"two workers": final_weights(work, 0)[: len(mine)], "one process": mine})
+# %% [markdown] lang="en"
+# ## A worker dies
+#
+# Now the second worker ends without a word after its second epoch, as if somebody had pulled the plug. **Predict** three things:
+# what does the first worker do? What is lost? After a restart of both, are the final weights those
+# of the training that never stopped, or only similar? (Three more starts of TensorFlow: not in the smoke profile.)
+# %% [markdown] lang="zh" of="c4d14e94"
+# ## 一个工作进程死了
+#
+# 现在让第二个工作进程在第二轮之后一声不响地结束，就像有人拔了插头。**先猜**三件事：第一个进程会怎样？损失了什么？两个都重新启动之后，最后的权重与从未中断的训练完全一样，还是只是相近？
+# （要再启动三次 TensorFlow，smoke 配置里不做。）
+# %% tags=["nbval-ignore-output"]
+if enough and profiles.name() != "smoke":
+    restarted = Path(tempfile.mkdtemp())
+    killed = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, 2])
+    print("exit codes · 退出码:", [one.code for one in killed], "  the survivor's last word · 幸存者的最后一句话:",
+          next((line for line in killed[0].errors.splitlines() if "Error:" in line), "")[:150])
+    again = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, 0])
+    print("exit codes · 退出码:", [one.code for one in again])
+    print(again[0].printed)
+    proofs.equal({"never stopped": final_weights(work, 0), "killed and restarted": final_weights(restarted, 0)}, tolerance=0)
+# %% [markdown] lang="en"
+# The survivor cannot go on: it waits for a sum that never comes, is told after some seconds that the other is gone, and ends with
+# an error. Synchronous training is as reliable as its weakest member. Lost is what came after the last
+# saved epoch, no more. And the result is equal *to the last bit*, because everything that training depends on was saved or can be
+# computed again: weights, momentum, and the order of the data. (Forget the momentum and see:
+# delete `model.optimizer.variables` from `state`.) In `training.fit`, `COURSE_WORK` gives you the same for every chapter; Keras'
+# own callback is `BackupAndRestore`.
+#
+# ### How often should one save?
+#
+# Let saving take $\delta$ seconds and let something fail every $M$ seconds on average. Saving every $\tau$ seconds costs the
+# share $\delta/\tau$; a failure costs half an interval on average, the share $\tau/(2M)$:
+#
+# $$ \text{lost} \approx \frac{\delta}{\tau} + \frac{\tau}{2M} \quad\Rightarrow\quad \tau^\ast = \sqrt{2\,\delta\,M} $$
+#
+# ([Young 1974](https://doi.org/10.1145/361147.361115)). With $R$ machines, failures come $R$ times as often. Meta counted 419
+# unexpected interruptions in 54 days on 16,384 GPUs ([Llama 3, 2024](https://arxiv.org/abs/2407.21783)): one every three hours.
+# Below, the formula
+# beside a simulated year.
+# %% [markdown] lang="zh" of="911595c0"
+# 幸存者没法继续：它等一个永远等不来的总和，几秒后得知同伴没了，便报错结束。同步训练的可靠程度，取决于最弱的那个成员。损失的只是最后一次保存之后的部分。
+# 结果则*逐位*相等，因为训练所依赖的一切，不是存下来了，就是能重新算出来：权重、动量、数据的次序。（忘掉动量会怎样？把 `state` 里的 `model.optimizer.variables` 删去试试。）
+# 在 `training.fit` 里，`COURSE_WORK` 让每一章都有这个功能；Keras 自己的回调是 `BackupAndRestore`。
+#
+# ### 隔多久保存一次？
+#
+# 设保存一次要 $\delta$ 秒，平均每 $M$ 秒出一次故障。每隔 $\tau$ 秒保存，保存所占的比例是 $\delta/\tau$；一次故障平均损失半个间隔，比例是 $\tau/(2M)$：
+#
+# $$ \text{损失} \approx \frac{\delta}{\tau} + \frac{\tau}{2M} \quad\Rightarrow\quad \tau^\ast = \sqrt{2\,\delta\,M} $$
+#
+# （[Young，1974](https://doi.org/10.1145/361147.361115)）。机器多 $R$ 倍，故障就频繁 $R$ 倍。Meta 在 16,384 个 GPU 上，54 天里数到 419 次意外中断（[Llama 3，2024](https://arxiv.org/abs/2407.21783)）：每三小时一次。
+# 下面把公式与模拟的一年放在一起。
+# %%
+saving, between_failures, year = 60.0, 3 * 3600.0, 365 * 86400.0  # seconds
+
+
+def simulated_loss(interval, random):
+    """Share of a year that is not training: failures at random times, training goes on from the last saved state."""
+    clock = useful = 0.0
+    while clock < year:
+        until_failure = random.exponential(between_failures)
+        useful += interval * (until_failure // (interval + saving))  # whole rounds: each trains and then saves
+        clock += until_failure
+    return 1 - useful / clock
+
+
+intervals = np.geomspace(120, 14_400, 9)
+simulation = [simulated_loss(interval, np.random.default_rng(0)) for interval in intervals]
+best = np.sqrt(2 * saving * between_failures)
+figure, axis = plt.subplots(figsize=(6.5, 3.3))
+axis.loglog(intervals / 60, saving / intervals + intervals / (2 * between_failures), "-", label="formula")
+axis.loglog(intervals / 60, simulation, "o", color=plots.COLORS[1], label="simulated year")
+axis.axvline(best / 60, linestyle=":", color="0.4", label="√(2δM)")
+axis.set(xlabel="minutes between two saves", ylabel="share of time lost", title="Saving takes a minute, a failure every three hours")
+axis.legend()
+plots.show(figure, alt="Share of time lost against the saving interval: a valley; formula and simulation agree except at long intervals; the dotted line stands in the valley.",
+           alt_zh="损失的时间占比与保存间隔：一条谷形曲线，公式与模拟除间隔很长时外相符，点线正在谷底。")
+print("best of nine intervals · 九个间隔中最好的:", round(intervals[int(np.argmin(simulation))] / 60), "min;  √(2δM):", round(best / 60), "min")
+# %% [markdown] lang="en"
+# ## The same cell on other machines
+#
+# Every chapter of this course begins with `strategy = devices.create_strategy()` and builds its models in `strategy.scope()`.
+# What that line gives you:
+#
+# | machine | what it returns | run here? |
+# |---|---|---|
+# | one CPU, or one GPU | TensorFlow's default | CPU: every test; GPU: not run here |
+# | one CPU, `COURSE_CPU_REPLICAS=2` | `MirroredStrategy` over logical devices | this chapter, and tests |
+# | several processes, `TF_CONFIG` | `MultiWorkerMirroredStrategy` | two processes of one machine: this chapter, and tests; several machines: not run here |
+# | several GPUs in one machine | `MirroredStrategy`, gradients added by way of the host's memory | not run here; written by the documentation |
+# | a TPU | `TPUStrategy`, after the TPU has been initialised | not run here; written by the documentation |
+#
+# On a cluster the scheduler starts the script once a machine and sets `TF_CONFIG` (on Slurm,
+# `tf.distribute.cluster_resolver.SlurmClusterResolver` makes it from Slurm's variables). On GPUs put `REPLICAS = 0` above. Watch
+# the *global* batch: it has to grow with the devices if
+# each shall have something to do, and the learning rate with it, up to the bend that you have measured.
+# %% [markdown] lang="zh" of="392bfcaa"
+# ## 同一个单元格，换一台机器
+#
+# 本课程每一章都以 `strategy = devices.create_strategy()` 开头，模型都在 `strategy.scope()` 里搭建。这一行会给你什么：
+#
+# | 机器 | 返回什么 | 在这里跑过吗 |
+# |---|---|---|
+# | 一个 CPU，或一个 GPU | TensorFlow 的默认策略 | CPU：全部测试；GPU：未在此运行 |
+# | 一个 CPU，`COURSE_CPU_REPLICAS=2` | 逻辑设备上的 `MirroredStrategy` | 本章和测试 |
+# | 多个进程，`TF_CONFIG` | `MultiWorkerMirroredStrategy` | 一台机器上的两个进程：本章和测试；多台机器：未在此运行 |
+# | 一台机器上的多个 GPU | `MirroredStrategy`，梯度经主机内存相加 | 未在此运行，按文档编写 |
+# | TPU | 初始化 TPU 之后的 `TPUStrategy` | 未在此运行，按文档编写 |
+#
+# 在集群上，由调度系统在每台机器上启动一次脚本，并设好 `TF_CONFIG`（在 Slurm 上，`tf.distribute.cluster_resolver.SlurmClusterResolver` 会用 Slurm 的变量生成它）。有 GPU 时，把上面的 `REPLICAS` 改成 0。
+# 留意*全局*批：要让每个设备都有活干，它得随设备数一起变大，学习率也跟着变，直到你量出来的那个拐弯处。
+# %% [markdown] lang="en"
+# ### Exercise 1 · easy — how many small batches?
+#
+# A step shall use `global_batch` examples on `replicas` devices; a device can hold at most `most` examples at once. Write
+# `accumulation_steps(global_batch, replicas, most)`: the smallest number $k$ of batches that each device accumulates, so that
+# all shares of all batches are **equally large whole numbers**. If `global_batch` cannot be shared evenly among the replicas,
+# raise a `ValueError`.
+# %% [markdown] lang="zh" of="fcaafeef"
+# ### 练习 1 · 易 —— 累积几个小批？
+#
+# 每一步要在 `replicas` 个设备上用 `global_batch` 个样本，一个设备一次最多装得下 `most` 个。写出 `accumulation_steps(global_batch, replicas, most)`：每个设备最少要累积几个小批（$k$），
+# 使所有小批的每一份都是**一样大的整数**。如果 `global_batch` 不能在各副本之间平分，就抛出 `ValueError`。
+# %% tags=["exercise"]
+def accumulation_steps(global_batch, replicas, most):
+    """Batches that each of the replicas adds up before a step."""
+    ### BEGIN SOLUTION
+    if global_batch % replicas:
+        raise ValueError(f"{global_batch} examples cannot be shared evenly by {replicas} replicas")
+    share = global_batch // replicas
+    return next(k for k in range(1, share + 1) if share % k == 0 and share // k <= most)
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("09.accumulation_steps", accumulation_steps)
+# %% [markdown] lang="en" tags=["hint"]
+# First the share of one device. Rounding its quotient with `most` up is not enough: seven examples cannot be cut into two equal
+# batches. Try $k = 1, 2, 3, \dots$
+# %% [markdown] lang="zh" of="6ba32f28" tags=["hint"]
+# 先算一个设备分到多少。用它除以 `most` 再向上取整还不够：七个样本切不成一样大的两批。让 $k$ 从 1、2、3 一个个试过去。
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — one batch from unequal shares
+#
+# Synchronised batch normalisation with shares of different sizes. Write `whole_moments(means, variances, counts)`: from each
+# share's mean and variance, arrays (shares, features), and its number of examples (shares,), the mean and the variance of
+# **all** examples, both (features,). Variances as NumPy's `var`: divided by the number of examples.
+# %% [markdown] lang="zh" of="2f0fb155"
+# ### 练习 2 · 中 —— 由大小不等的几份得到整批
+#
+# 各份大小不同时的同步批量归一化。写出 `whole_moments(means, variances, counts)`：参数是每一份的均值与方差，形状为（份数，特征数），以及每一份的样本数，形状为（份数，）；
+# 返回**所有**样本的均值和方差，形状都是（特征数，）。方差与 NumPy 的 `var` 一样，除以样本数。
+# %% tags=["exercise"]
+def whole_moments(means, variances, counts):
+    """Mean and variance of all examples, (features,) each."""
+    ### BEGIN SOLUTION
+    weights = np.asarray(counts)[:, None] / np.sum(counts)  # (shares, 1)
+    mean = (weights * means).sum(axis=0)
+    return mean, (weights * (variances + (means - mean) ** 2)).sum(axis=0)
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("09.whole_moments", whole_moments)
+# %% [markdown] lang="en" tags=["hint"]
+# The formula above has $1/R$ where unequal shares have $n_r/n$: in the mean, in the mean of the variances, and in the variance of
+# the means.
+# %% [markdown] lang="zh" of="0740b65f" tags=["hint"]
+# 上面公式里的 $1/R$，各份不等时要换成 $n_r/n$：求均值时、平均各份方差时、求均值的方差时，三处都要换。
+# %% [markdown] lang="en"
+# ### Exercise 3 · hard — another way to add up
+#
+# The ring needs $2(R-1)$ rounds; over a slow start-up of each message that hurts. The **butterfly** needs $\log_2 R$ (for $R$ a
+# power of two): in round $j = 0, 1, \dots$ device $d$ exchanges its whole vector with device $d \oplus 2^j$ (the number with
+# bit $j$ flipped) and adds. Write `butterfly(vectors)`: returns the list of every device's result and how many numbers *one*
+# device has sent. Do not change the vectors that were given.
+# %% [markdown] lang="zh" of="325326d1"
+# ### 练习 3 · 难 —— 另一种加法
+#
+# 环要 $2(R-1)$ 个回合；如果每条消息的启动都很慢，就吃亏了。**蝶形**（butterfly）只要 $\log_2 R$ 个回合（$R$ 是 2 的幂）：在第 $j = 0, 1, \dots$ 个回合，设备 $d$ 与设备 $d \oplus 2^j$（把编号的第 $j$ 位翻转）
+# 交换整个向量，然后相加。写出 `butterfly(vectors)`：返回各设备结果组成的列表，以及*一个*设备发送了多少个数。不要改动传进来的向量。
+# %% tags=["exercise"]
+def butterfly(vectors):
+    """Every device's sum of all vectors, and how many numbers each has sent."""
+    ### BEGIN SOLUTION
+    held, sent, distance = list(vectors), 0, 1
+    while distance < len(held):
+        held = [held[device] + held[device ^ distance] for device in range(len(held))]  # all at the same time
+        sent += len(held[0])
+        distance *= 2
+    return held, sent
+    ### END SOLUTION
+# %% tags=["check"]
+exercises.check("09.butterfly", butterfly)
+# %% [markdown] lang="en" tags=["hint"]
+# In Python `device ^ distance` flips one bit; the distances are 1, 2, 4, … below $R$. All exchange at the same time: build the
+# new list from the old one, and do not write into the old one on the way.
+# %% [markdown] lang="zh" of="901c0927" tags=["hint"]
+# Python 的 `device ^ distance` 翻转一位；距离依次是 1、2、4……，小于 $R$。大家是同时交换的：新列表要全部由旧列表算出，途中不要改写旧列表。
+# %% tags=["quiz", "nbval-ignore-output"]
+exercises.quiz("09")
+# %% [markdown] lang="en"
+# ## Where it is used, and what to read
+#
+# Data parallelism trains nearly everything that needs more than one device. Models that do not fit into one are cut as well:
+# layer by layer (*pipeline*, [Huang et al. 2018](https://arxiv.org/abs/1811.06965)), inside the layers (*tensor parallel*,
+# [Shoeybi et al. 2019](https://arxiv.org/abs/1909.08053)), or only their optimizer's state and gradients (*ZeRO*, [Rajbhandari et
+# al. 2019](https://arxiv.org/abs/1910.02054)). With Keras those live in `keras.distribution`, which does its work on JAX. The
+# opposite road, many steps between two exchanges, is chapter 8d's federated averaging.
+#
+# - TensorFlow's own guide, [*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training).
+# - Goyal et al. 2017, [*Accurate, large minibatch SGD: training ImageNet in 1 hour*](https://arxiv.org/abs/1706.02677): the
+#   linear rule, and the warm-up that it needs at the start.
+# - Shallue et al. 2018, [*Measuring the effects of data parallelism on neural network
+#   training*](https://arxiv.org/abs/1811.03600): this chapter's experiment, on a large scale.
+#
+# **What the full profile changes.** A sixth batch size, four times as large, and one more learning rate for each. It has not been
+# run for this course.
+#
+# Next: chapter 9a makes one device faster.
+# %% [markdown] lang="zh" of="80951475"
+# ## 用在哪里，读些什么
+#
+# 凡是一个设备不够用的训练，几乎都用数据并行。一个设备装不下的模型还要再切：按层切（*流水线并行*，[Huang 等，2018](https://arxiv.org/abs/1811.06965)），在层内部切（*张量并行*，
+# [Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），或者只切优化器的状态和梯度（*ZeRO*，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。在 Keras 里，这些归 `keras.distribution` 管，它在 JAX 后端上才起作用。
+# 反过来的路，即走很多步才交换一次，就是第 8d 章的联邦平均。
+#
+# - TensorFlow 官方指南，[*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training)。
+# - Goyal 等，2017，[*Accurate, large minibatch SGD: training ImageNet in 1 hour*](https://arxiv.org/abs/1706.02677)：线性规则，以及它在开头需要的预热。
+# - Shallue 等，2018，[*Measuring the effects of data parallelism on neural network training*](https://arxiv.org/abs/1811.03600)：本章的实验，规模大得多。
+#
+# **换成 full 配置会怎样。** 多一种四倍大的批，每种批多试一个学习率。本课程没有跑过。
+#
+# 接下来：第 9a 章让一个设备跑得更快。
