@@ -1015,16 +1015,16 @@ exercises.quiz("08a")
 # - Frankle and Carbin, [*The lottery ticket hypothesis*](https://arxiv.org/abs/1803.03635), 2018: are the survivors of
 #   pruning, put back to their first values, a small network that trains as well as the large one? You have all the tools to try.
 #
-# **What the full profile changes.** All 60,000 digits, three times the epochs, two more sparsities, in an hour and 2 GB. It was
-# run once; the numbers are in `notebooks/results/full-08a.json`. Does the small network catch up? It comes nearer, and the gap to
-# the large one stays beyond the spread of the seeds. Two verdicts change. *Gradually* now beats *at once*, by a little at nine
-# tenths and by far at 98 and 99 of a hundred: the slow schedule needs the time that it is given here. And *distillation* no
-# longer costs anything with all digits: its mean is a hair better, within the spread; with fewer digits it helps, most with
-# 3,000. In haste, and with Keras' default loss, it still loses. What stays as it was: 4 bits cost next to nothing, and int8 saves
-# bytes but no time here.
+# **What the full profile changes.** All 60,000 digits, three times the epochs, two more sparsities, in an hour and with more
+# memory. It was run once; the numbers are in `notebooks/results/full-08a.json`. Does the small network catch up? It comes nearer,
+# and the gap to the large one stays beyond the spread of the seeds. Two verdicts change. *Gradually* now beats *at once*, by a
+# little at nine tenths and by far at 98 and 99 of a hundred: the slow schedule needs the time that it is given here. And
+# *distillation* no longer costs anything with all digits: its mean is a hair better, within the spread; with fewer digits it
+# helps, most with 3,000. In haste, and with Keras' default loss, it still loses. What stays as it was: 4 bits cost next to
+# nothing, and int8 saves bytes but no time here.
 #
 # Next: chapter 8b keeps a network's size and changes its task.
-# %% [markdown] lang="zh" of="4620f3b4"
+# %% [markdown] lang="zh" of="bad5b068"
 # ## 用在哪里，读些什么
 #
 # 语言模型能在个人电脑上跑起来，靠的就是 4 位权重，通常还借助一点校准数据来舍入
@@ -1038,7 +1038,7 @@ exercises.quiz("08a")
 # - Frankle 与 Carbin，[*The lottery ticket hypothesis*](https://arxiv.org/abs/1803.03635)，2018（彩票假说）：把剪枝后留下的权重恢复成最初的值，
 #   这个小网络单独训练，能不能和大网络一样好？工具你已经齐了，不妨试试。
 #
-# **换成 full 配置会怎样。** 用全部 60,000 个数字，轮数是三倍，多两种稀疏度，用一小时和 2 GB 内存。它跑过一次，数字在
+# **换成 full 配置会怎样。** 用全部 60,000 个数字，轮数是三倍，多两种稀疏度，用一小时，内存也更多。它跑过一次，数字在
 # `notebooks/results/full-08a.json` 里。小网络会追上来吗？近了一些，但与大网络的差距仍在种子的波动范围之外。有两个结论变了。*逐
 # 步剪*现在胜过*一次剪*，剪掉十分之九时略胜，剪到百分之九十八、九十九时大胜：慢的做法需要时间，这里给了它时间。*蒸馏*在数字齐全
 # 时也不再吃亏：平均数高出一点点，仍在波动之内；数字少时它有帮助，三千个时最明显。速成的时候，以及用 Keras 默认的损失，它仍然吃
