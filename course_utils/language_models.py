@@ -53,20 +53,20 @@ class NGram:
         longer = None  # the different n-grams of the order above
         for n in range(self.order, 0, -1):
             keys %= self.vocabulary**n
-            keys.sort()  # in place: np.unique would copy, and long texts make long arrays
-            begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-            grams, counts = keys[begins], np.diff(np.append(begins, len(keys)))
+            keys.sort()  # in place: long texts make long arrays
+            grams, counts = _runs(keys)
             if longer is not None:
                 # In how many contexts? Every longer gram is one; start has nothing before it, there occurrences count.
-                contexts = np.unique(longer % self.vocabulary**n, return_counts=True)[1]
+                longer = longer % self.vocabulary**n
+                longer.sort()
+                contexts = _runs(longer)[1]
                 first = grams // self.vocabulary ** (n - 1)
                 counts = np.where((first == START) & (n > 1), counts, contexts)
-            longer, counts = grams, counts.astype("int32")
+            longer = grams
             once, twice = (counts == 1).sum(), (counts == 2).sum()
             discount = once / (once + 2 * twice) if once and twice else 0.5
-            contexts, begins = np.unique(grams // self.vocabulary, return_index=True)  # grams are sorted
-            totals = np.add.reduceat(counts, begins).astype("int32")
-            kinds = np.diff(np.append(begins, len(grams))).astype("int32")
+            contexts, kinds = _runs(grams // self.vocabulary)  # grams are sorted
+            totals = np.add.reduceat(counts, np.cumsum(kinds) - kinds, dtype="int32")
             self._levels.insert(0, (discount, grams, counts, contexts, totals, kinds))
         return self
 
@@ -94,7 +94,7 @@ class NGram:
                 f"NGram: 词元应在 0 到 {self.vocabulary - 1} 之间 · expected tokens from 0 to {self.vocabulary - 1}, "
                 f"found {sequences.min()} to {sequences.max()}"
             )
-        padded = np.pad(sequences.astype("int64"), ((0, 0), (self.order - 1, 0)), constant_values=START)
+        padded = np.pad(sequences, ((0, 0), (self.order - 1, 0)), constant_values=START)
         keys = np.zeros((len(sequences), sequences.shape[1] - 1), "int64")
         for place in range(self.order):
             keys *= self.vocabulary
@@ -147,6 +147,12 @@ class NGram:
     def reorder(state, rows):
         """The state whose row i is row rows[i] of the old one."""
         return state[np.asarray(rows)]
+
+
+def _runs(ordered):
+    """The different numbers of a sorted array and how often each stands there, int32."""
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])).astype("int32")
+    return ordered[begins], np.diff(begins, append=np.int32(len(ordered)))
 
 
 def _look_up(keys, known, values):
@@ -278,6 +284,8 @@ def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
     """
     import tensorflow as tf
 
+    from course_utils import training
+
     sequences = np.asarray(sequences)
     if sequences.ndim != 2 or sequences.shape[1] < 2:
         raise ValueError(
@@ -295,6 +303,7 @@ def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
         rows = sequences[begin : begin + batch_size].astype("int32")
         full = np.pad(rows, ((0, batch_size - len(rows)), (0, 0)))  # one shape: the graph is traced once
         parts.append(-np.asarray(negative(full))[: len(rows)].astype("float64"))
+    training._return_memory()  # the logits' memory, before the next model comes on top
     return np.where(sequences[:, 1:] == PADDING, 0.0, np.concatenate(parts))
 
 

@@ -774,9 +774,9 @@ if enough and profiles.name() != "smoke":
 #
 # ([Young 1974](https://doi.org/10.1145/361147.361115)). With $R$ machines, failures come $R$ times as often. Meta counted 419
 # unexpected interruptions in 54 days on 16,384 GPUs ([Llama 3, 2024](https://arxiv.org/abs/2407.21783)): one every three hours.
-# Below, the formula
-# beside a simulated year.
-# %% [markdown] lang="zh" of="911595c0"
+# Below, the formula beside a simulated year. (It is an
+# approximation for small losses: it need be right only at the bottom of the valley.)
+# %% [markdown] lang="zh" of="8139669b"
 # 幸存者没法继续：它等一个永远等不来的总和，几秒后得知同伴没了，便报错结束。同步训练的可靠程度，取决于最弱的那个成员。损失的只是最后一次保存之后的部分。
 # 结果则*逐位*相等，因为训练所依赖的一切，不是存下来了，就是能重新算出来：权重、动量、数据的次序。（忘掉动量会怎样？把 `state` 里的 `model.optimizer.variables` 删去试试。）
 # 在 `training.fit` 里，`COURSE_WORK` 让每一章都有这个功能；Keras 自己的回调是 `BackupAndRestore`。
@@ -788,7 +788,7 @@ if enough and profiles.name() != "smoke":
 # $$ \text{损失} \approx \frac{\delta}{\tau} + \frac{\tau}{2M} \quad\Rightarrow\quad \tau^\ast = \sqrt{2\,\delta\,M} $$
 #
 # （[Young，1974](https://doi.org/10.1145/361147.361115)）。机器多 $R$ 倍，故障就频繁 $R$ 倍。Meta 在 16,384 个 GPU 上，54 天里数到 419 次意外中断（[Llama 3，2024](https://arxiv.org/abs/2407.21783)）：每三小时一次。
-# 下面把公式与模拟的一年放在一起。
+# 下面把公式与模拟的一年放在一起。（它是损失较小时的近似：只要谷底处准就够了。）
 # %%
 saving, between_failures, year = 60.0, 3 * 3600.0, 365 * 86400.0  # seconds
 
@@ -807,13 +807,13 @@ intervals = np.geomspace(120, 14_400, 9)
 simulation = [simulated_loss(interval, np.random.default_rng(0)) for interval in intervals]
 best = np.sqrt(2 * saving * between_failures)
 figure, axis = plt.subplots(figsize=(6.5, 3.3))
-axis.loglog(intervals / 60, saving / intervals + intervals / (2 * between_failures), "-", label="formula")
-axis.loglog(intervals / 60, simulation, "o", color=plots.COLORS[1], label="simulated year")
+axis.semilogx(intervals / 60, saving / intervals + intervals / (2 * between_failures), "-", label="formula")
+axis.semilogx(intervals / 60, simulation, "o", color=plots.COLORS[1], label="simulated year")
 axis.axvline(best / 60, linestyle=":", color="0.4", label="√(2δM)")
-axis.set(xlabel="minutes between two saves", ylabel="share of time lost", title="Saving takes a minute, a failure every three hours")
+axis.set(xlabel="minutes between two saves", ylabel="share of time lost", title="Saving takes a minute, a failure every three hours", ylim=(0, None))
 axis.legend()
-plots.show(figure, alt="Share of time lost against the saving interval: a valley; formula and simulation agree except at long intervals; the dotted line stands in the valley.",
-           alt_zh="损失的时间占比与保存间隔：一条谷形曲线，公式与模拟除间隔很长时外相符，点线正在谷底。")
+plots.show(figure, alt="Share of time lost against the saving interval: a valley; formula and simulation agree at its bottom, where the dotted line stands; the formula lies higher at both ends.",
+           alt_zh="损失的时间占比与保存间隔：一条谷形曲线，公式与模拟在谷底相符，点线正在那里；两端公式偏高。")
 print("best of nine intervals · 九个间隔中最好的:", round(intervals[int(np.argmin(simulation))] / 60), "min;  √(2δM):", round(best / 60), "min")
 # %% [markdown] lang="en"
 # ## The same cell on other machines
