@@ -923,7 +923,7 @@ print("after XLA · 编译之后:", entry.count(" fusion("), "fusion, other arit
 # %% [markdown] lang="en"
 # **What to take away.** The numbers agree, so the stopwatch alone decides, and you must say which. For the block the
 # processors do less work: a chain of element-wise steps becomes one pass over memory. Yet on the wall clock it may
-# take *longer*, because XLA's program runs its steps on few threads where TensorFlow uses all processors. The
+# take *longer*: less work in more time means that fewer processors were at work at once. The
 # convolutions lose on both clocks: the library that TensorFlow calls for them is tuned by hand, and XLA's own loops
 # are not. On GPUs and TPUs the balance is another (a TPU runs nothing *but* XLA); that was not run here. And
 # everything said about tracing costs more: a new shape is not only traced but compiled again, so pad, or drop the
@@ -944,9 +944,9 @@ print("after XLA · 编译之后:", entry.count(" fusion("), "fusion, other arit
 # the second pass must draw the same mask.) In the graph it shows as matrix products: nine more, and one for a
 # gradient by the first input that nobody asked for. The last cell holds a trap: `keras.RematScope` promises all this
 # for whole models, and in this version fails inside `fit`. A layer that calls `keras.remat` itself works.
-# %% [markdown] lang="zh" of="fe1fd9d7"
+# %% [markdown] lang="zh" of="84905095"
 # **记住什么。** 数值一致，所以开不开 XLA 只需问秒表，但要说清问的是哪一只。对 Transformer 模块，处理器干的活少了：一连串逐元素运算变成内存只走一遍。
-# 可是墙上的钟也许走得*更久*：TensorFlow 用上所有处理器的地方，XLA 的程序只用很少几个线程。卷积则在两只钟上都吃亏：TensorFlow 为卷积调用的库是人工精调过的，
+# 可是墙上的钟也许走得*更久*：活少了，时间却长了，说明同时干活的处理器少了。卷积则在两只钟上都吃亏：TensorFlow 为卷积调用的库是人工精调过的，
 # XLA 自己生成的循环不是。GPU 和 TPU 上又是另一本账（TPU *只能*跑 XLA），这里没有运行过。前面关于追踪的话在这里更要紧：
 # 遇到新形状，不仅要重新追踪，还要重新编译，所以要补齐，或者丢掉最后那个不满的批次。
 #
