@@ -314,10 +314,13 @@ def start_and_wait(course: Path, output: Path, *chapters: str) -> tuple[subproce
     """Start a run whose chapter 02 hangs; return the process and the hanging kernel's process id."""
     make(course, "01_quick", "1 + 1")
     make(course, "02_long", INTERRUPTIBLE)
+    # Tests that were started in the background ignore Ctrl-C, and so would everything that they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "course_utils.runner", "run", *chapters, "--output", str(output)],
         cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     pid, end = output / "work" / "laptop-02" / "pid", time.monotonic() + 60
     while not (pid.exists() and pid.read_text()):
         assert time.monotonic() < end and process.poll() is None
