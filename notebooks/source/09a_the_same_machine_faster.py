@@ -166,14 +166,15 @@ for share in (0.1, 0.4, 0.9):
 # 4. **One measurement is none.** Others use the machine too. Repeat, and take the median, or the minimum if you ask
 #    what the machine *can* do. A mean drags the first call and every interruption with it.
 # 5. **There are two clocks.** The wall clock is what you wait for. *Processor time* adds up the work of all threads
-#    and leaves out other programs (and the work of an accelerator). They can disagree, and below they will.
+#    and leaves out other programs (and the work of an accelerator). They can disagree, most of all on a
+#    busy machine.
 #
 # So give changing numbers as tensors, and let all batches have one shape (`drop_remainder=True`, or padding).
 #
 # **Predict:** how often is the function below traced, in seven calls? And by what factor is the first call of a
 # training step slower than the later ones? (The network of this chapter is a small one, two strided convolutions and
 # a dense layer.)
-# %% [markdown] lang="zh" of="36d6eff8"
+# %% [markdown] lang="zh" of="e2d30dbc"
 # 图里的货架总共只有一个位置。用时忽长忽短时，货架长一些才有用。读取快一倍，对轮流干活的人有帮助（Amdahl 公式取 $p = 2/5$）；
 # 有了货架，就只在开头省一次，一个单位。
 #
@@ -188,7 +189,7 @@ for share in (0.1, 0.4, 0.9):
 #    （CPU 大多会自己等着；养成习惯没有坏处。）
 # 4. **只测一次等于没测。** 机器上还有别的程序。要重复测，取中位数；若问机器*最快能到多少*，就取最小值。平均数会把首次调用和每次打扰都算进去。
 # 5. **钟有两只。** 墙上的钟（wall clock）量的是你等了多久；*处理器时间*把所有线程干的活加起来，不算别的程序（也不算加速器干的活）。
-#    两只钟可能说法不一，下面就会遇到。
+#    两只钟可能说法不一，机器忙的时候尤其如此。
 #
 # 所以，会变的数要用张量传进去；所有批次的形状要一致（`drop_remainder=True`，或者补齐）。
 #
@@ -922,8 +923,9 @@ print("operations · 运算:", len(work), work)
 print("after XLA · 编译之后:", entry.count(" fusion("), "fusion, other arithmetic · 其他运算:", sum(entry.count(f" {kind}(") for kind in ("multiply", "add", "maximum", "subtract", "tanh")))
 # %% [markdown] lang="en"
 # **What to take away.** The numbers agree, so the stopwatch alone decides, and you must say which. For the block the
-# processors do less work: a chain of element-wise steps becomes one pass over memory. Yet on the wall clock it may
-# take *longer*: less work in more time means that fewer processors were at work at once. The
+# processors do less work: a chain of element-wise steps becomes one pass over memory. On a machine left alone
+# the wall clock says so too. (While other programs were running, we have seen the same block do less work and take *longer*: do not
+# trust one clock on a busy machine.) The
 # convolutions lose on both clocks: the library that TensorFlow calls for them is tuned by hand, and XLA's own loops
 # are not. On GPUs and TPUs the balance is another (a TPU runs nothing *but* XLA); that was not run here. And
 # everything said about tracing costs more: a new shape is not only traced but compiled again, so pad, or drop the
@@ -944,9 +946,9 @@ print("after XLA · 编译之后:", entry.count(" fusion("), "fusion, other arit
 # the second pass must draw the same mask.) In the graph it shows as matrix products: nine more, and one for a
 # gradient by the first input that nobody asked for. The last cell holds a trap: `keras.RematScope` promises all this
 # for whole models, and in this version fails inside `fit`. A layer that calls `keras.remat` itself works.
-# %% [markdown] lang="zh" of="84905095"
+# %% [markdown] lang="zh" of="25ec778d"
 # **记住什么。** 数值一致，所以开不开 XLA 只需问秒表，但要说清问的是哪一只。对 Transformer 模块，处理器干的活少了：一连串逐元素运算变成内存只走一遍。
-# 可是墙上的钟也许走得*更久*：活少了，时间却长了，说明同时干活的处理器少了。卷积则在两只钟上都吃亏：TensorFlow 为卷积调用的库是人工精调过的，
+# 机器空闲时，墙上的钟也是这么说的。（别的程序在跑的时候，我们见过同一个模块活干得少了，却花了*更久*：机器忙时，不要只信一只钟。）卷积则在两只钟上都吃亏：TensorFlow 为卷积调用的库是人工精调过的，
 # XLA 自己生成的循环不是。GPU 和 TPU 上又是另一本账（TPU *只能*跑 XLA），这里没有运行过。前面关于追踪的话在这里更要紧：
 # 遇到新形状，不仅要重新追踪，还要重新编译，所以要补齐，或者丢掉最后那个不满的批次。
 #
