@@ -242,6 +242,8 @@ def test_quiz_is_whole(number):
         assert sum(option["right"] for option in options) == 1 and len(options) >= 3
         texts = [question["question"]] + [option[key] for option in options for key in ("text", "why")]
         assert all(text["en"].strip() and text["zh"].strip() for text in texts)
+    places = [[option["right"] for option in question["options"]].index(True) for question in questions]
+    assert max(map(places.count, places)) <= 2 / 3 * len(places), "who always picks one place is mostly right"
     for lang, words in (("en", "Not this one"), ("zh", "不对")):
         page = exercises.quiz_data(number, lang)["text/html"]
         assert (
