@@ -232,6 +232,7 @@ FAULTS = [
     ("# # 2 A small chapter", "# # 2 It takes 12 s", "'12 s'"),
     ("一个小章节", "一个小章节,两行", "full-width punctuation"),
     ("一个小章节", "一个small章节", "a space between"),
+    ("一个小章节", "一个小\n# *章节*", "break the line after punctuation"),
     ("一个小章节", "a chapter", "no Chinese character"),
     ('# %% [markdown] lang="en"\n# # 2', "# %% [markdown]\n# # 2", 'needs lang="en"'),
     ("    ### BEGIN SOLUTION\n", "", "### BEGIN SOLUTION"),

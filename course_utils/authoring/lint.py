@@ -71,6 +71,9 @@ def chinese_is_typeset(chapter):
                     "a space between Chinese and Latin"
                 ),
             )
+        for match in re.finditer(rf"{CHINESE}\*?\*?\n *\*?\*?{CHINESE}", cell.text):
+            context = cell.text[max(0, match.start() - 6) : match.end() + 6].replace("\n", "⏎")
+            yield cell.line, f"…{context}…: a browser shows a blank there; break the line after punctuation"
 
 
 def english_is_patient(chapter):

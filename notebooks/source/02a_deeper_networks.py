@@ -740,8 +740,7 @@ plots.show(
 # ## 门诊：“训练好、测试差，就是过拟合”
 #
 # 看到这样两个数，人们常下这个结论；有了批量归一化，它却常常是错的。
-# 下面的网络用 Keras 默认的 `momentum=0.99` 只训练几步，然后以两种模式去读
-# **它训练过的那些数字**。如果连这些数字都预测不好，就不可能是过拟合。**先猜：** 问题出在这一层的哪一部分？
+# 下面的网络用 Keras 默认的 `momentum=0.99` 只训练几步，然后以两种模式去读**它训练过的那些数字**。如果连这些数字都预测不好，就不可能是过拟合。**先猜：** 问题出在这一层的哪一部分？
 
 # %% tags=["nbval-ignore-output"]
 build = functools.partial(deep_cnn, choose(smoke=4, laptop=6, full=6), normalise=True, shortcut=False, momentum=0.99)

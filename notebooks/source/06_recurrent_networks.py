@@ -915,8 +915,7 @@ for name, set_of_weights in [("as they are · 原样", gru_weights), ("sign of z
 # ([Liang and Hu 2015](https://doi.org/10.1109/CVPR.2015.7298958)). Neither is a basic building block like a CNN or an RNN.
 
 # %% [markdown] lang="zh" of="f906f7f7"
-# **诊断。** 用 $z$ 还是 $1 - z$ 保留旧状态只是约定，两篇论文都对，改个符号就能把权重搬过去。多出来的 $r$ 却不是约定。重置门管的是
-# *候选值*能看到过去的多少；写进状态更新里，它删掉的就是过去本身。即使更新门关死，印出来的单元每一步也要按 $r$ 的比例遗忘，
+# **诊断。** 用 $z$ 还是 $1 - z$ 保留旧状态只是约定，两篇论文都对，改个符号就能把权重搬过去。多出来的 $r$ 却不是约定。重置门管的是*候选值*能看到过去的多少；写进状态更新里，它删掉的就是过去本身。即使更新门关死，印出来的单元每一步也要按 $r$ 的比例遗忘，
 # 而 GRU 的拿手好戏，“眼下不看旧状态，但把它留着”，它永远做不到。名称也错了：GRU 只有更新门和重置门*两个*门，
 # 它的三块权重就是证据；遗忘门和输出门是 LSTM 的。
 #
@@ -996,8 +995,8 @@ exercises.check("06.parameters", parameters)
 # %% [markdown] lang="zh" of="b21c9a9c"
 # ### 练习 2 · 中 —— 最后一个真实的状态
 #
-# 一个 `return_sequences=True` 的层对末尾有填充的序列输出了 `outputs` *（批量，时间，单元）*；`lengths` *（批量，）* 是各序列
-# 真实的步数。写出 `last_states(outputs, lengths)`，形状为 *（批量，单元）*。不要用循环。
+# 一个 `return_sequences=True` 的层对末尾有填充的序列输出了 `outputs` *（批量，时间，单元）*；`lengths` *（批量，）* 是各序列真实的步数。
+# 写出 `last_states(outputs, lengths)`，形状为 *（批量，单元）*。不要用循环。
 
 # %% tags=["exercise"]
 def last_states(outputs, lengths):

@@ -668,8 +668,8 @@ proofs.equal({"default": default.compute_loss(teacher_scores, student_scores), "
 #
 # 还是那个 30 个单元的感知机，同样的数字、同样的轮数：自学；跟老师学（$T = 4$，$\alpha = 0.1$）；用那个坏掉的默认值。
 # 再来一次 “速成”：只练三轮，$T = 10$，$\alpha = 0.1$。这是 [Keras 官方示例](https://keras.io/examples/vision/knowledge_distillation/)（2020）的配方：
-# 它的正文说蒸馏后的学生会更好，可同一页上打印出来的结果却是
-# 自学 97.78 %、蒸馏 96.92 %（[保存的输出](https://github.com/keras-team/keras-io/blob/master/examples/vision/md/knowledge_distillation.md)）。
+# 它的正文说蒸馏后的学生会更好，
+# 可同一页上打印出来的结果却是自学 97.78 %、蒸馏 96.92 %（[保存的输出](https://github.com/keras-team/keras-io/blob/master/examples/vision/md/knowledge_distillation.md)）。
 # %% tags=["nbval-ignore-output"]
 def distiller(temperature, loss):
     """The small network as a student of a large one; weights are put in before each run."""
@@ -1039,9 +1039,9 @@ exercises.quiz("08a")
 #   这个小网络单独训练，能不能和大网络一样好？工具你已经齐了，不妨试试。
 #
 # **换成 full 配置会怎样。** 用全部 60,000 个数字，轮数是三倍，多两种稀疏度，用一小时，内存也更多。它跑过一次，数字在
-# `notebooks/results/full-08a.json` 里。小网络会追上来吗？近了一些，但与大网络的差距仍在种子的波动范围之外。有两个结论变了。*逐
-# 步剪*现在胜过*一次剪*，剪掉十分之九时略胜，剪到百分之九十八、九十九时大胜：慢的做法需要时间，这里给了它时间。*蒸馏*在数字齐全
-# 时也不再吃亏：平均数高出一点点，仍在波动之内；数字少时它有帮助，三千个时最明显。速成的时候，以及用 Keras 默认的损失，它仍然吃
-# 亏。没变的是：4 位几乎不损失准确率；int8 在这里省字节，不省时间。
+# `notebooks/results/full-08a.json` 里。小网络会追上来吗？近了一些，但与大网络的差距仍在种子的波动范围之外。有两个结论变了。
+# *逐步剪*现在胜过*一次剪*，剪掉十分之九时略胜，剪到百分之九十八、九十九时大胜：慢的做法需要时间，这里给了它时间。*蒸馏*在数字齐全时也不再吃亏：
+# 平均数高出一点点，仍在波动之内；数字少时它有帮助，三千个时最明显。速成的时候，以及用 Keras 默认的损失，它仍然吃亏。
+# 没变的是：4 位几乎不损失准确率；int8 在这里省字节，不省时间。
 #
 # 接下来：第 8b 章保持网络的大小不变，换掉它的任务。

@@ -311,7 +311,7 @@ def adapt(method, rows, row, learning_rate=0.001):
     train(networks[kind], rows, seed, f"{method} {len(rows)}", learning_rate=0.003 if kind == "lora" else learning_rate)
     return adaptation.accuracies(adaptation.scores(networks[kind], x_test), y_test), networks[kind]
 # %%
-# Bands here and below: three seeds; at least 0.01 wide on each side. The full profile has not been run.
+# Bands here and below: three seeds; at least 0.01 wide on each side.
 laptop_bands = {
     10: {"fine-tuning": (0.875, 0.899), "LoRA": (0.845, 0.903), "features frozen": (0.571, 0.849),
          "from scratch": (0.770, 0.839), "from scratch, norm. fixed": (0.755, 0.924), "nearest neighbour": (0.678, 0.897)},
@@ -685,9 +685,9 @@ exercises.quiz("08b")
 # - Kirkpatrick 等，[*Overcoming catastrophic forgetting in neural networks*](https://arxiv.org/abs/1612.00796)，2016：不留旧样本，而是拉住那些重要的权重。
 #
 # **换成 full 配置会怎样。** 用全部源数字，步数是四倍，每类标签多到两千个。它跑过一次，用了半小时，数字在
-# `notebooks/results/full-08b.json` 里。从零训练补上差距了吗？差一点：还差半个百分点，但那仍是全部错误的三分之一，LoRA 这时落在
-# 两者之间。只有十个标签时，情形没有变：旧数字的价值和原来一样大。源网络更好，得益最多的是冻结的特征：十个标签时它们胜过最近邻和
-# 从零训练，五十个时与最近邻打平，再多就落在后面，因为它们不再学了。微调得越久，旧数字忘得越多；而用旧样本复习，或者关掉 LoRA，
+# `notebooks/results/full-08b.json` 里。从零训练补上差距了吗？差一点：还差半个百分点，但那仍是全部错误的三分之一，LoRA 这时落在两者之间。
+# 只有十个标签时，情形没有变：旧数字的价值和原来一样大。源网络更好，得益最多的是冻结的特征：十个标签时它们胜过最近邻和从零训练，
+# 五十个时与最近邻打平，再多就落在后面，因为它们不再学了。微调得越久，旧数字忘得越多；而用旧样本复习，或者关掉 LoRA，
 # 旧数字都保得住。
 #
 # 接下来：第 8c 章问网络做决定时看的是什么。

@@ -188,8 +188,8 @@ plots.show(figure, alt="Histograms of the loss of members and of others. Overfit
 # 第三个是几乎不冤枉人（FPR 不超过 0.01）时的 TPR：能咬定少数几个人的攻击者，比对许多人略知一二的更危险
 # （[Carlini 等，2021](https://arxiv.org/abs/2112.03570)）。瞎猜的 AUC 是 0.5，优势是 0。
 #
-# 只看损失，打分太钝：一个清清楚楚的 1，不管是不是成员，损失都很小。更锐利的攻击要减去样本*本身*的难度，也就是它在一个两组都没见过的
-# 参考网络里的损失（[Watson 等，2021](https://arxiv.org/abs/2111.08440)），即下面的 “calibrated”。
+# 只看损失，打分太钝：一个清清楚楚的 1，不管是不是成员，损失都很小。更锐利的攻击要减去样本*本身*的难度，也就是它在一个两组都没见过的参考网络里的损失（[Watson 等，
+# 2021](https://arxiv.org/abs/2111.08440)），即下面的 “calibrated”。
 
 # %%
 inside, outside = scores["overfitted"][members], scores["overfitted"][others]
@@ -351,8 +351,8 @@ print("the same by Abadi et al. 2016, section 3.2 · 同一设置的论文数值
 # ### 准确率与 epsilon
 #
 # [Abadi 等，2016](https://arxiv.org/abs/1607.00133) 在 $\varepsilon$ = 0.5、2、8（$\delta = 10^{-5}$）时报告 90 %、95 % 和 97 %，用的是全部 60,000 个数字。
-# laptop 配置只有 10,000 个数字、300 步；只有 full 配置才有论文那么多数据。三次隐私训练的噪声不同，承诺的强弱也就不同。另外两次用来看清
-# 钱花在哪里：只裁剪、*不加*噪声；两样都不做（同样抽样的普通梯度下降）。**先猜：** $\varepsilon = 8$ 时，裁剪和噪声哪个代价更大？
+# laptop 配置只有 10,000 个数字、300 步；只有 full 配置才有论文那么多数据。三次隐私训练的噪声不同，承诺的强弱也就不同。另外两次用来看清钱花在哪里：
+# 只裁剪、*不加*噪声；两样都不做（同样抽样的普通梯度下降）。**先猜：** $\varepsilon = 8$ 时，裁剪和噪声哪个代价更大？
 
 # %% tags=["nbval-ignore-output"]
 rate, steps = choose(smoke=(0.1, 40), laptop=(0.05, 300), full=(0.01, 3_000))

@@ -15,9 +15,9 @@
 # - start workers, lose one, and end with the same weights;
 # - run every chapter of this course on several GPUs or a TPU, with one line that chooses the strategy.
 #
-# **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 5a). Time and memory, measured, stand
+# **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 2a). Time and memory, measured, stand
 # below the imports.
-# %% [markdown] lang="zh" of="ddc28126"
+# %% [markdown] lang="zh" of="37240a8b"
 # # 9 分布式训练
 #
 # 大模型是在成千上万个设备上同时训练的。这些设备彼此之间做什么？主要就一件事：各看一批数据中自己的那一份，然后把梯度加起来。
@@ -32,7 +32,7 @@
 # - 启动几个工作进程，失去其中一个，最后仍得到同样的权重；
 # - 用一行选择策略的代码，在多个 GPU 或 TPU 上运行本课程的每一章。
 #
-# **预备知识：** 优化器与动量（第 5 章），批量归一化（第 5a 章）。实测的时间和内存写在导入语句之后。
+# **预备知识：** 优化器与动量（第 5 章），批量归一化（第 2a 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
 # Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
@@ -720,12 +720,13 @@ def final_weights(folder, worker):
 
 
 epochs = choose(smoke=1, laptop=4, full=4)
-work = Path(tempfile.mkdtemp())
+scratch = tempfile.TemporaryDirectory()  # gone when the kernel ends
+work = Path(scratch.name)
 available = doctor.memory_gigabytes()[1]  # two more TensorFlows need 1.5 GB; None: not known
 enough = available is None or available > 2
 if enough:
     finished = workers.run(SCRIPT, count=2, folder=work, arguments=[epochs, 0])
-    print("exit codes · 退出码:", [one.code for one in finished])
+    print("exit codes · 退出码:", [one.code for one in finished], *[one.errors[-400:] for one in finished if one.code])
     proofs.equal({"worker 0": final_weights(work, 0), "worker 1": final_weights(work, 1)})
 else:
     print(f"内存不足（{available:.1f} GB），跳过 · too little memory ({available:.1f} GB): skipped")
@@ -749,7 +750,7 @@ if enough and SEED == 0:
 # （要再启动三次 TensorFlow，smoke 配置里不做。）
 # %% tags=["nbval-ignore-output"]
 if enough and profiles.name() != "smoke":
-    restarted = Path(tempfile.mkdtemp())
+    restarted = Path(tempfile.mkdtemp(dir=work))
     killed = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, 2])
     print("exit codes · 退出码:", [one.code for one in killed], "  the survivor's last word · 幸存者的最后一句话:",
           next((line for line in killed[0].errors.splitlines() if "Error:" in line), "")[:150])
