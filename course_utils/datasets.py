@@ -82,7 +82,12 @@ def _verified_bytes(path, name, expected, remedy):
     return content
 
 
-def _read(name):
+def read(name):
+    """The bytes of a shipped file, e.g. "mnist.npz", if they have the checksum that stands in `SHA256SUMS`.
+
+    Raises:
+        DataError: the file is missing, damaged or not listed; it names the remedy.
+    """
     checksums = _expected_checksums()
     if name not in checksums:
         raise DataError(
@@ -93,7 +98,7 @@ def _read(name):
 
 def _read_json_lines(name):
     """The records of an .xz file that holds one JSON object a line."""
-    text = lzma.decompress(_read(name)).decode("utf-8")
+    text = lzma.decompress(read(name)).decode("utf-8")
     # split("\n"), not splitlines(): a review may contain other characters that Unicode counts as line ends.
     return [json.loads(line) for line in text.split("\n") if line]
 
@@ -107,7 +112,7 @@ def verify():
         return [str(error)]
     for name in names:
         try:
-            _read(name)
+            read(name)
         except DataError as error:
             problems.append(str(error))
     try:
@@ -120,7 +125,7 @@ def verify():
 def font_path():
     """The Noto Sans SC subset (SIL OFL 1.1) for Chinese poems in figures, as a pathlib.Path; DataError if damaged."""
     name = "fonts/NotoSansSC-subset.otf"
-    _read(name)
+    read(name)
     return DATA_DIRECTORY / name
 
 
@@ -145,7 +150,7 @@ def mnist():
     """
     names = ("x_train", "y_train", "x_test", "y_test")
     # allow_pickle=False: an .npz with Python objects in it could run code when it is opened.
-    with np.load(io.BytesIO(_read("mnist.npz")), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(read("mnist.npz")), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in names}
     return Digits(
         **arrays,
@@ -264,7 +269,7 @@ class CarbonDioxide:
 
 def co2():
     """Weekly atmospheric CO2, 1958-03-29 to 2001-12-29 (Keeling and Whorf 2004)."""
-    rows = list(csv.DictReader(io.StringIO(_read("co2_mauna_loa_weekly.csv").decode("utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(read("co2_mauna_loa_weekly.csv").decode("utf-8"))))
     days = [
         f"{row['date'][:4]}-{row['date'][4:6]}-{row['date'][6:]}" for row in rows
     ]  # 19580329 -> 1958-03-29

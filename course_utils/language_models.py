@@ -293,17 +293,14 @@ def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
             f"found {sequences.shape}"
         )
 
-    @tf.function(reduce_retracing=True)
-    def negative(rows):
-        logits = model(rows[:, :-1], training=False) / temperature  # (batch, time - 1, vocabulary)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(rows[:, 1:], logits)  # (batch, time - 1)
-
-    parts = []
+    predict, parts = training.forward(model), []
     for begin in range(0, len(sequences), batch_size):
         rows = sequences[begin : begin + batch_size].astype("int32")
         full = np.pad(rows, ((0, batch_size - len(rows)), (0, 0)))  # one shape: the graph is traced once
-        parts.append(-np.asarray(negative(full))[: len(rows)].astype("float64"))
-    training._return_memory()  # the logits' memory, before the next model comes on top
+        logits = predict(full[:, :-1]) / temperature  # (batch, time - 1, vocabulary)
+        negative = tf.nn.sparse_softmax_cross_entropy_with_logits(full[:, 1:], logits)  # (batch, time - 1)
+        parts.append(-np.asarray(negative)[: len(rows)].astype("float64"))
+    training.return_memory()  # the logits' memory, before the next model comes on top
     return np.where(sequences[:, 1:] == PADDING, 0.0, np.concatenate(parts))
 
 

@@ -90,8 +90,10 @@ def fit(
     # Shorter profiles are repeated faster than they are stored.
     work = os.environ.get("COURSE_WORK") if profiles.name() == "full" else None
     stored = None
+    # Variables first: a step that has to create the optimizer's is traced twice, and tracing is what a short fit spends
+    # its time on.
+    _build(model, inputs, is_dataset)
     if work:
-        _build(model, inputs, is_dataset)
         kind = _fingerprint(model, inputs, targets, epochs, batch_size, shuffle)
         folder = re.sub(r"[^\w.-]", "_", name) + "-" + kind
         stored = _Stored(Path(work) / "fit" / folder, model)
@@ -117,11 +119,11 @@ def fit(
     history = _joined(earlier, {**history, "seconds": timer.seconds})
     if stored:
         stored.save(history, finished=True)
-    _return_memory()
+    return_memory()
     return history
 
 
-def _return_memory():
+def return_memory():
     """Give freed memory back to the system: glibc keeps it, and the next model would come on top."""
     gc.collect()
     if sys.platform.startswith("linux"):
@@ -141,7 +143,7 @@ def _joined(earlier, later):
 
 
 def _build(model, inputs, is_dataset):
-    """Creates the variables of model and optimizer, so that stored values have somewhere to go."""
+    """Creates the variables of model and optimizer, so that the step is traced once, and stored values have a place."""
     with model.distribute_strategy.scope():
         if not model.built:
             first = (
@@ -296,11 +298,11 @@ def accuracy(model, inputs, labels, batch_size=500):
             f"found {labels.shape}"
         )
 
-    forward = _forward(model)
+    run = forward(model)
     right = 0
     for start in range(0, count, batch_size):
         rows = slice(start, start + batch_size)
-        outputs = np.asarray(forward(keras.tree.map_structure(lambda array, rows=rows: array[rows], inputs)))
+        outputs = np.asarray(run(keras.tree.map_structure(lambda array, rows=rows: array[rows], inputs)))
         if outputs.ndim != 2:
             raise ValueError(
                 f"accuracy: 输出形状应为 (批, 类别) · expected outputs (batch, classes), found {outputs.shape}"
@@ -313,8 +315,8 @@ def accuracy(model, inputs, labels, batch_size=500):
 _forwards = weakref.WeakKeyDictionary()  # model -> (its variables' ids, its compiled prediction)
 
 
-def _forward(model):
-    """The model's prediction as a graph, traced once: tracing a deep model costs seconds and memory.
+def forward(model):
+    """The model's prediction, a function of a batch, as a graph that is traced once: tracing costs seconds and memory.
 
     Not model.predict_on_batch: with several replicas it returns every row as often as there are replicas.
     """
@@ -324,10 +326,10 @@ def _forward(model):
         reference = weakref.ref(model)  # the graph must not keep the model alive
 
         @tf.function(reduce_retracing=True)
-        def forward(batch):
+        def predict(batch):
             return reference()(batch, training=False)
 
-        _forwards[model] = known = (variables, forward)
+        _forwards[model] = known = (variables, predict)
     return known[1]
 
 

@@ -110,7 +110,7 @@ class PyTorchTwins:
 
 def recorded():
     """What `python -m course_utils.models.torch_twins` recorded, for readers without PyTorch."""
-    with np.load(io.BytesIO(datasets._read("pytorch_twins.npz")), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(datasets.read("pytorch_twins.npz")), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     defaults, version = json.loads(str(arrays.pop("defaults"))), str(arrays.pop("version"))
     return PyTorchTwins(

@@ -80,6 +80,23 @@ def test_fit_takes_a_dataset(monkeypatch, tmp_path):
     assert len(training.fit(network, dataset, None, name="dataset", epochs=2)["loss"]) == 2
 
 
+def test_fit_traces_its_step_once():
+    """Twice, as Keras does where the first step has to create the optimizer's variables, costs each fit a second."""
+
+    class Counting(keras.layers.Layer):
+        calls = 0
+
+        def call(self, inputs):
+            Counting.calls += 1  # runs when a graph is traced, not when it is executed
+            return inputs
+
+    network = keras.Sequential([keras.Input((3,)), Counting(), keras.layers.Dense(1)])
+    network.compile("adam", "mse")
+    Counting.calls = 0
+    training.fit(network, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), name="traced", epochs=2, batch_size=2)
+    assert Counting.calls == 1
+
+
 def test_accuracy_counts():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
     inputs = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0]]  # (7, 3): the input is the output

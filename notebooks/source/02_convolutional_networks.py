@@ -183,7 +183,7 @@ proofs.equal({
 # $$ \frac{\partial L}{\partial w_{u,v}} = \sum_{i,j} g_{i,j}\; x_{i+u,\;j+v} \qquad
 #    \frac{\partial L}{\partial x_{r,s}} = \sum_{u,v} g_{r-u,\;s-v}\; w_{u,v} $$
 #
-# The kernel's gradient is a cross-correlation of image and $g$. In the image's gradient the signs are minus: there is
+# ($g$ counts as 0 outside its map.) The kernel's gradient is a cross-correlation of image and $g$. In the image's gradient the signs are minus: there is
 # the *true* convolution, in the backward pass. In code, both are one line each inside the same loop.
 #
 # Never trust a gradient that you derived yourself, until something that knows nothing of your derivation agrees. We ask
@@ -199,7 +199,7 @@ proofs.equal({
 # $$ \frac{\partial L}{\partial w_{u,v}} = \sum_{i,j} g_{i,j}\; x_{i+u,\;j+v} \qquad
 #    \frac{\partial L}{\partial x_{r,s}} = \sum_{u,v} g_{r-u,\;s-v}\; w_{u,v} $$
 #
-# 核的梯度是图像与 $g$ 的互相关。再看图像的梯度，下标里是减号：*真正的*卷积原来在反向传播里。写成代码，
+# （$g$ 在自己的图外按 0 算。）核的梯度是图像与 $g$ 的互相关。再看图像的梯度，下标里是减号：*真正的*卷积原来在反向传播里。写成代码，
 # 两者在同一个循环里各占一行。
 #
 # 自己推出来的梯度先别信，要等一个与你的推导无关的 “证人” 点头。这里请两位：TensorFlow 的 `GradientTape`，
@@ -529,7 +529,9 @@ plots.show(
 # %% [markdown] lang="en"
 # Every CNN with its pixels in order beats the MLP, with every seed. The two beginner's networks overlap: no "better"
 # between them. The fast CNN errs least, with a third of their parameters or so. Shuffled, the same network falls almost
-# to the MLP's level: most of a CNN's lead is locality.
+# to the MLP's level: most of a CNN's lead is locality. Where are the parameters? In the MLP and in the first beginner's network
+# most sit in the first dense layer; in the other two, whose last map is smaller or meets one dense layer only, in the
+# convolutions (`model.summary()` shows it).
 #
 # ## Moving the digits
 #
@@ -541,7 +543,8 @@ plots.show(
 
 # %% [markdown] lang="zh" of="d2b90f6d"
 # 像素次序没有打乱的 CNN，每个种子都胜过 MLP。两个入门网络的范围重叠，不能说谁更好。快速 CNN 错得最少，参数却只有它们的三分之一左右。同一个网络，
-# 像素一打乱，就跌到接近 MLP 的水平：CNN 的优势大半来自局部性。
+# 像素一打乱，就跌到接近 MLP 的水平：CNN 的优势大半来自局部性。参数在哪里？MLP 和第一个入门网络的参数大多在第一个全连接层；
+# 另外两个网络，要么最后的特征图更小，要么后面只有一个全连接层，参数大多在卷积层（用 `model.summary()` 可以看到）。
 #
 # ## 把数字挪一挪
 #
@@ -652,7 +655,8 @@ plots.show(
 # ## Draw your own
 #
 # Draw a digit with mouse or finger, then run the cell below the pad. (Nothing drawn? Then a prepared 5 is read. No pad
-# to be seen, for instance on a web page? `draw.read_picture("photo.png")` takes a photograph of ink on paper.)
+# to be seen, for instance on a web page? Make `picture = draw.read_picture("photo.png")` the first line of that cell: it reads
+# a photograph of ink on paper.)
 #
 # The picture must first become what the network knows: bright on black, scaled into 20 × 20 pixels, centred by its
 # **centre of mass**, as MNIST's makers did. You have seen what a shift does.
@@ -661,7 +665,7 @@ plots.show(
 # ## 自己画一个
 #
 # 用鼠标或手指画一个数字，再运行画板下面的单元格。（什么都没画？那就读一个事先准备好的 5。看不到画板，比如在网页上？
-# `draw.read_picture("photo.png")` 可以读入一张纸上写的数字的照片。）
+# 把那个单元格的第一行换成 `picture = draw.read_picture("photo.png")`，就能读入一张纸上写的数字的照片。）
 #
 # 图片要先变成网络熟悉的样子：黑底亮字，缩放到 20 × 20 像素以内，再按**质心**（centre of mass）
 # 居中 —— MNIST 的作者就是这样处理的。
@@ -825,12 +829,19 @@ print("a real resize · 真正的缩放:", keras.ops.image.resize(np.zeros((1, 1
 print("bytes a pixel · 每像素字节:", first.itemsize, "→", (first / 255.0).itemsize, "or · 或", datasets.as_images(first).itemsize)
 
 # %% [markdown] lang="en"
+# **Diagnosis.** Two poolings and two dense layers, not one of each. `reshape` adds an axis and changes no pixel; on another
+# size it fails, where a resize would compute new pixels. And `/ 255.0` makes float64 of bytes, eight times the memory; the
+# course's `as_images` makes float32.
+#
 # ### Exercise 1 · easy — the size of the output
 #
 # Write `output_size(size, kernel, stride, padding)` for one axis. Here `padding` is the number of zeros put on *each*
 # side (PyTorch's convention). Whole numbers only.
 
 # %% [markdown] lang="zh" of="394eca5a"
+# **诊断。** 池化层和全连接层各有两个，不是各一个。`reshape` 只是多加一条轴，一个像素也没变；换成别的尺寸就报错，
+# 而真正的缩放要算出新的像素。另外，字节除以 `255.0` 会变成 float64，内存是原来的八倍；本课程的 `as_images` 用 float32。
+#
 # ### 练习 1 · 易 —— 输出的尺寸
 #
 # 写出一条轴上的 `output_size(size, kernel, stride, padding)`。这里 `padding` 是*每一侧*补零的个数（PyTorch 的约定）。
@@ -912,11 +923,12 @@ exercises.check("02.receptive_field", receptive_field)
 
 # %% [markdown] lang="en" tags=["hint"]
 # Keep two numbers while you go up: the field so far, and how many image pixels one step in the present layer means. A
-# layer's own stride matters for the layers *above* it, not for itself.
+# layer's own stride matters for the layers *above* it, not for itself. (To compare: fourteen layers see 29 pixels; with
+# dilations that double, four layers see 31.)
 
 # %% [markdown] lang="zh" of="93834807" tags=["hint"]
 # 自下而上时记住两个数：到目前为止的感受野，以及在当前这一层走一步相当于原图的几个像素。
-# 某一层自己的步幅只影响它*上面*的层，不影响它自己。
+# 某一层自己的步幅只影响它*上面*的层，不影响它自己。（供核对：14 层看见 29 个像素；空洞逐层翻倍时，4 层就看见 31 个。）
 
 # %% tags=["quiz", "nbval-ignore-output"]
 exercises.quiz("02")

@@ -508,7 +508,8 @@ plots.show(
 #   however small its map.
 # - **A stride is the quickest**, and errs a little more than max pooling: it drops three places of four unseen.
 # - **Small windows do not make a network shift invariant.** Max pooling holds out a little longer; then all the networks
-#   with `Flatten` fall together. Four pixels are one step of the last map, and `Flatten` has other weights for it.
+#   with `Flatten` fall together. Four pixels are one step of the last map (four steps where nothing shrinks it), and `Flatten`
+#   has other weights there.
 # - **Global pooling keeps its answers**, as the bare maps above promised. The price: the dense layer no longer knows *where*
 #   a feature was seen, so the convolutions must find features that say enough wherever they are. In as many epochs as the
 #   others need, it is clearly the worst; in three times as many it comes near them, and still pays for not knowing.
@@ -518,8 +519,8 @@ plots.show(
 # - **在这里，缩小不损失准确率，还省时间。** 用最大或平均池化，错误率不比不池化高，用时却只是它的一小部分。时间减少得没有乘法次数那么多：
 #   图再小，启动一层也要花时间。
 # - **步幅最快**，错误率比最大池化略高：四个位置里有三个，它看都没看就丢了。
-# - **小窗口不能使网络对平移不变。** 最大池化多撑了一会儿；之后凡是用 `Flatten` 的网络都一起下降。四个像素正好是最后那张图上的一格，
-#   而 `Flatten` 之后，那一格用的是另一组权重。
+# - **小窗口不能使网络对平移不变。** 最大池化多撑了一会儿；之后凡是用 `Flatten` 的网络都一起下降。四个像素正好是最后那张图上的一格
+#   （不缩小时是四格），而 `Flatten` 之后，那里用的是另一组权重。
 # - **全局池化保住了答案**，与前面单看特征图时的结论一致。代价是：全连接层不再知道特征是*在哪里*看到的，
 #   卷积必须找到不论出现在哪里都足以说明问题的特征。轮数与别人相同时，它显然最差；轮数是三倍时，它追近了，但仍要为 “不知道在哪里” 付出代价。
 # %% [markdown] lang="en"

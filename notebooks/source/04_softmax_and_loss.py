@@ -6,7 +6,7 @@
 #
 # **At the end you can**
 #
-# - compute softmax, its Jacobian and six losses with their gradients by hand, and show that Keras has the same numbers;
+# - compute softmax, its Jacobian and seven losses with their gradients by hand, and show that Keras has the same numbers;
 # - say what a loss assumes about the data, and what it asks the network to predict;
 # - measure why squared error behind a softmax learns slowly, and when it does not learn at all;
 # - look beyond accuracy: confusion matrix, precision, recall, and whether "nine tenths sure" means right nine times in ten;
@@ -22,7 +22,7 @@
 #
 # **学完这一章，你能够**
 #
-# - 手算 softmax、它的雅可比矩阵和六种损失及其梯度，并证明与 Keras 的数相同；
+# - 手算 softmax、它的雅可比矩阵和七种损失及其梯度，并证明与 Keras 的数相同；
 # - 说出一种损失对数据作了什么假设，又要求网络预测什么；
 # - 用实验说明 softmax 之后接平方误差为什么学得慢，什么时候干脆学不动；
 # - 不止看准确率：混淆矩阵、精确率、召回率，以及网络自称 “九成把握” 时，十次里是不是真对九次；
@@ -874,12 +874,13 @@ exercises.check("04.temperature_gradient", temperature_gradient)
 # ### Exercise 3 · hard — expected calibration error
 #
 # Write `calibration_error(confidence, right, bins)`: `confidence` *(examples,)* from 0 to 1, `right` *(examples,)* of
-# `True` and `False`, and bins of equal width over (0, 1]. No loop over examples.
+# `True` and `False`, and `bins`, the number of equal parts into which (0, 1] is cut, each closed on the right: for 2 they are
+# (0, 0.5] and (0.5, 1]. No loop over examples.
 # %% [markdown] lang="zh" of="5b06f7dc"
 # ### 练习 3 · 难 —— 期望校准误差
 #
 # 写出 `calibration_error(confidence, right, bins)`：`confidence` *（样本，）* 在 0 到 1 之间，`right` *（样本，）* 是
-# `True` 或 `False`，把 (0, 1] 等分为若干区间。不要逐个样本循环。
+# `True` 或 `False`；把 (0, 1] 等分为 `bins` 个区间，每个区间右端闭合，例如 2 个就是 (0, 0.5] 和 (0.5, 1]。不要逐个样本循环。
 # %% tags=["exercise"]
 def calibration_error(confidence, right, bins):
     """The mean gap between accuracy and confidence, weighted by the bins' numbers of examples."""

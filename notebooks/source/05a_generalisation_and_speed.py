@@ -19,7 +19,7 @@
 # %% [markdown] lang="zh" of="6b44340a"
 # # 5a 泛化与速度
 #
-# 把训练数字背得滚瓜烂熟的网络，认不出你写的字，就毫无用处。五秒能训练好的网络偏要练五分钟，省下的时间本可以再做几十次实验。
+# 把训练数字背得滚瓜烂熟的网络，认不出你写的字，就毫无用处。五秒能训练好的网络偏要练五分钟，白白花掉的时间本可以再做六十次实验。
 # 这一章讲这两件事：怎样让学到的东西*靠得住*，怎样学得*快*。最后是一场竞速。
 #
 # **学完这一章，你能够**
@@ -121,7 +121,7 @@ plots.show(
 # | constant | $\eta_t = \eta_0$ | a number |
 # | exponential | $\eta_t = \eta_0\,\gamma^{\,t/T}$ | `ExponentialDecay` |
 # | step | $\eta_t = v_k$, where $k$ = number of boundaries $b_i < t$ | `PiecewiseConstantDecay` |
-# | warm-up, cosine | $t < W:\ \eta_t = \eta_{\max}\, t / W$, then $\eta_{\max}\,(1 + \cos \pi \tfrac{t - W}{T})/2$ | `CosineDecay` |
+# | warm-up, cosine | $t < W:\ \eta_t = \eta_{\max}\, t / W$, then $\eta_{\max}\,(1 + \cos \pi \tfrac{\min(t - W,\,T)}{T})/2$ | `CosineDecay` |
 #
 # $\gamma$: factor in $T$ steps · $v_k$: the rates of the pieces · $W$: steps of the **warm-up** · $T$: steps of the descent.
 #
@@ -139,7 +139,7 @@ plots.show(
 # | 常数 | $\eta_t = \eta_0$ | 一个数 |
 # | 指数衰减 | $\eta_t = \eta_0\,\gamma^{\,t/T}$ | `ExponentialDecay` |
 # | 阶梯 | $\eta_t = v_k$，$k$ 为满足 $b_i < t$ 的边界个数 | `PiecewiseConstantDecay` |
-# | 预热加余弦 | $t < W:\ \eta_t = \eta_{\max}\, t / W$；之后 $\eta_{\max}\,(1 + \cos \pi \tfrac{t - W}{T})/2$ | `CosineDecay` |
+# | 预热加余弦 | $t < W:\ \eta_t = \eta_{\max}\, t / W$；之后 $\eta_{\max}\,(1 + \cos \pi \tfrac{\min(t - W,\,T)}{T})/2$ | `CosineDecay` |
 #
 # $\gamma$：每 $T$ 步所乘的倍数 · $v_k$：各段的学习率 · $W$：**预热**（warm-up）的步数 · $T$：下降段的步数。
 #
@@ -314,7 +314,7 @@ def find_learning_rate(model, inputs, labels, lowest=1e-4, highest=10.0, updates
 
 
 rates = schedules.exponential(1e-4, decay_steps=119, decay_rate=1e5)(np.arange(120))
-print(f"first, middle, last rate tried · 首、中、末: {rates[0]:.4f}  {rates[60]:.4f}  {rates[-1]:.1f}")
+print(f"first, middle, last rate planned · 计划的首、中、末: {rates[0]:.4f}  {rates[60]:.4f}  {rates[-1]:.1f}")
 
 # %% tags=["nbval-ignore-output"]
 keras.utils.set_random_seed(SEED)
@@ -330,7 +330,7 @@ figure, axis = plt.subplots(figsize=(7, 3.4))
 axis.loglog(rates, losses, color="0.75", label="loss of each mini-batch")
 axis.loglog(rates, smooth, color=plots.COLORS[0], label="smoothed")
 axis.axvline(lowest, color=plots.COLORS[1], linestyle="--", label=f"lowest: {lowest:.2g}")
-axis.set(xlabel="learning rate", ylabel="cross entropy", title="Learning-rate finder: one run, 120 updates")
+axis.set(xlabel="learning rate", ylabel="cross entropy", title=f"Learning-rate finder: one run, stopped after {len(losses)} updates")
 axis.legend()
 plots.show(
     figure,
@@ -339,7 +339,8 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# **How to read it.** Not the lowest point: there the run is about to fail. For a *constant* rate take about a tenth of
+# **How to read it.** Not the lowest point: there the run is about to fail. Where exactly it lies is partly luck, because the
+# curve is flat there: another run may put it at a rate several times smaller or larger. For a *constant* rate take about a tenth of
 # it. A schedule with a warm-up bears more, because the network has settled by the time the peak comes; with batch
 # normalisation the best peak may lie beyond the lowest point, and the race below uses such a one, found on held-out
 # digits. The curve comes from the first hundred updates only: it is a starting value that saves you blind trials, not a law.
@@ -354,7 +355,8 @@ plots.show(
 # test error: where will its lowest point be?
 
 # %% [markdown] lang="zh" of="f1368156"
-# **怎样读这张图。** 不要取最低点：到了那里，训练已经快要失控。学习率*不变*时，取它的十分之一左右。带预热的调度能承受得更高，
+# **怎样读这张图。** 不要取最低点：到了那里，训练已经快要失控。它的确切位置也有几分运气，因为那里的曲线很平：换一次运行，可能差好几倍。
+# 学习率*不变*时，取它的十分之一左右。带预热的调度能承受得更高，
 # 因为峰值到来时网络已经站稳；再加上批量归一化，最好的峰值可能在最低点之外，后面的竞速用的就是这样一个值，
 # 是在留出的数字上找到的。
 # 这条曲线只来自最初的一百来次更新：它给出的是一个起点，免得你盲目试来试去，不是定律。
@@ -863,8 +865,9 @@ for name, lowest in choose(smoke={"two epochs": 0}, laptop={"soft labels": 10, "
 # with a rate that has come down by then. The second is computing fewer places. Batch normalisation *costs* time and pays
 # in accuracy. The rest are small factors; small factors multiply.
 #
-# And the goal? In the stored full run the beginner's recipe, with all its ten epochs, stays below the dashed line; the
-# last two recipes lie above it with every seed we ran. The faster ones are the more accurate ones.
+# And the goal? In the stored full run the beginner's recipe (one seed), with all its ten epochs, stays below the dashed line;
+# the last two recipes lie above it with every seed we ran. These two are faster *and* more accurate; some of the steps between
+# are only faster.
 #
 # What did *not* help on these two cores, tried on held-out digits: compiling with XLA (the compiler needs longer than
 # the whole training), bfloat16 (emulated on this CPU, slower), averaging the weights of the last steps (no difference at the end of
@@ -885,7 +888,8 @@ for name, lowest in choose(smoke={"two epochs": 0}, laptop={"soft labels": 10, "
 # 第二是少算一些位置。
 # 批量归一化*花费*时间，换来准确率。其余都是小因素，但小因素会相乘。
 #
-# 那么目标呢？在保存的 full 运行里，入门配方跑完十轮仍在虚线以下；最后两种配方，跑过的每个种子都在虚线以上。更快的，反而更准。
+# 那么目标呢？在保存的 full 运行里，入门配方（一个种子）跑完十轮仍在虚线以下；最后两种配方，跑过的每个种子都在虚线以上。
+# 这两种又快又准；中间有几步只是更快。
 #
 # 在这两个核上、用留出的数字试过而*没有*帮助的有：用 XLA 编译（编译所需的时间比整个训练还长）、
 # bfloat16（这种 CPU 靠模拟，更慢）、对最后若干步的权重取平均

@@ -259,7 +259,7 @@ print("bias before training, i f c o · 训练前的偏置:", fresh.get_weights(
 #
 # | `reset_after` | candidate | bias |
 # |---|---|---|
-# | `False`, as in the paper | $g = \tanh(x_t W_h + b_h + (r \odot h_{t-1})\, U_h)$ | $b$ |
+# | `False`, as in the paper (its last version; the first had the other order) | $g = \tanh(x_t W_h + b_h + (r \odot h_{t-1})\, U_h)$ | $b$ |
 # | `True`, Keras' default, what GPU libraries compute | $g = \tanh(x_t W_h + b_h + r \odot (h_{t-1} U_h + b'_h))$ | $b$ and $b'$ |
 
 # %% [markdown] lang="zh" of="14edbfcf"
@@ -277,7 +277,7 @@ print("bias before training, i f c o · 训练前的偏置:", fresh.get_weights(
 #
 # | `reset_after` | 候选值 | 偏置 |
 # |---|---|---|
-# | `False`，与论文一致 | $g = \tanh(x_t W_h + b_h + (r \odot h_{t-1})\, U_h)$ | $b$ |
+# | `False`，与论文一致（最后一版；第一版的次序相反） | $g = \tanh(x_t W_h + b_h + (r \odot h_{t-1})\, U_h)$ | $b$ |
 # | `True`，Keras 的默认值，GPU 库算的就是它 | $g = \tanh(x_t W_h + b_h + r \odot (h_{t-1} U_h + b'_h))$ | $b$ 和 $b'$ |
 
 # %%
@@ -502,8 +502,8 @@ print("after reset_state() · 清零之后:", exercises.close(fresh_start, piece
 #
 # $$ \frac{\partial h_T}{\partial h_t} = \prod_{s=t+1}^{T} \frac{\partial h_s}{\partial h_{s-1}} $$
 #
-# A product of a hundred factors a little below 1 is nothing, a little above 1 is an explosion
-# ([Hochreiter 1991](https://people.idsia.ch/~juergen/fundamentaldeeplearningproblem.html),
+# A product of a hundred factors a little below 1 is almost nothing, the **vanishing gradient**; a little above 1 it is
+# astronomical, the **exploding gradient** ([Hochreiter 1991](https://people.idsia.ch/~juergen/fundamentaldeeplearningproblem.html),
 # [Bengio, Simard and Frasconi 1994](https://doi.org/10.1109/72.279181)). The LSTM's cell has a second way back, with the
 # single factor $f$ a step. "Therefore LSTM and GRU do not suffer from vanishing gradients" is a sentence often read.
 #
@@ -615,8 +615,9 @@ plots.show(
 # step: the LSTM's gradient stays nearly level, the GRU's falls slowly, and both are many powers of ten above Keras'
 # start. Which bias? To bridge $T$ steps, about $\log T$
 # ([Tallec and Ollivier 2018](https://arxiv.org/abs/1804.11188); that 1 beats 0 was found by
-# [Jozefowicz et al. 2015](https://proceedings.mlr.press/v37/jozefowicz15.html)). The simple cell has no such dial: a factor
-# on $U$ makes the gradient vanish or explode, with a knife's edge between.
+# [Jozefowicz et al. 2015](https://proceedings.mlr.press/v37/jozefowicz15.html)). The simple cell has no dial of that
+# kind: on these pages $U \times 1.5$ happens to stay nearly level for a hundred steps, but a little less vanishes and a little
+# more explodes, and where the edge lies depends on the data and on the weights.
 #
 # ## Clipping: a cure for explosions only
 #
@@ -639,7 +640,8 @@ plots.show(
 # 两者都比 Keras 的初始值高出许多个数量级。
 # 偏置取多少合适？要跨过 $T$ 步，大约取 $\log T$（[Tallec 与 Ollivier，2018](https://arxiv.org/abs/1804.11188)；
 # 1 比 0 好，则是 [Jozefowicz 等（2015）](https://proceedings.mlr.press/v37/jozefowicz15.html) 发现的）。
-# 简单单元没有这样的旋钮：给 $U$ 乘一个因子，梯度不是消失就是爆炸，中间只隔着一道刀刃。
+# 简单单元没有这样的旋钮：在这些数据上，$U \times 1.5$ 碰巧在一百步之内几乎持平，可再小一点就消失，再大一点就爆炸，
+# 而这道刀刃在哪里，取决于数据和权重。
 #
 # ## 裁剪：只治爆炸
 #
@@ -787,14 +789,14 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# The promise is kept: the fainter the gradient that arrives, the nearer a network is to guessing, and one number in a bias
+# In so short a training the promise is kept: the fainter the gradient that arrives, the nearer a network is to guessing, and one number in a bias
 # decides whether an LSTM learns. Three things on the picture deserve a second look:
 #
-# - **Gradient is necessary, not sufficient.** GRU and LSTM with a bias of 4 have about the same gradient, yet the LSTM is
-#   better. A GRU's one gate does both: $z = 0.98$ keeps, and so writes $1 - z = 0.02$ of each candidate. An LSTM writes
+# - **Gradient is not everything.** GRU and LSTM with a bias of 4 have gradients of the same order, yet as soon as there is
+#   something to hold, the LSTM is better. A GRU's one gate does both: $z = 0.98$ keeps, and so writes $1 - z = 0.02$ of each candidate. An LSTM writes
 #   through a gate of its own.
 # - **The dial has a price.** With nothing to hold, both networks with a bias of 4 are *behind* those with Keras' start.
-# - **As soon as something must be held, the baseline wins.** With one digit a page the plain GRU is about level with the
+# - **As soon as something must be held, the baseline wins, in a training this short.** With one digit a page the plain GRU is about level with the
 #   linear model. But that one sees all rows at once and has nothing to remember. Whoever may look back need not remember;
 #   that thought leads to attention (chapter 7).
 #
@@ -802,12 +804,12 @@ plots.show(
 # gradient clipped at 1 or not, all else equal.
 
 # %% [markdown] lang="zh" of="0731b88c"
-# 承诺兑现了：传到的梯度越微弱，网络就越接近瞎猜；LSTM 学不学得会，竟由偏置里的一个数决定。图上还有三处值得再看一眼：
+# 在这么短的训练里，承诺兑现了：传到的梯度越微弱，网络就越接近瞎猜；LSTM 学不学得会，竟由偏置里的一个数决定。图上还有三处值得再看一眼：
 #
-# - **有梯度是必要的，但不充分。** 偏置为 4 的 GRU 和 LSTM 梯度差不多，LSTM 却更好。GRU 的一个门身兼两职：$z = 0.98$ 保留旧状态，
+# - **光有梯度还不够。** 偏置为 4 的 GRU 和 LSTM 梯度是同一个量级，可一旦后面有别的数字，LSTM 就更好。GRU 的一个门身兼两职：$z = 0.98$ 保留旧状态，
 #   于是每个候选值只能写入 $1 - z = 0.02$；LSTM 的写入另有一个门来管。
 # - **旋钮是有代价的。** 如果后面没有别的数字，不需要记忆，偏置为 4 的两个网络反而*落后*于用 Keras 初始值的。
-# - **一旦需要记忆，赢的就是基线。** 每页只有一个数字时，普通的 GRU 与线性模型大致打平；可线性模型一眼看到全部行，什么也不用记。
+# - **训练这么短时，一旦需要记忆，赢的就是基线。** 每页只有一个数字时，普通的 GRU 与线性模型大致打平；可线性模型一眼看到全部行，什么也不用记。
 #   能回头看，就不必记 —— 顺着这个念头走下去就是注意力（第 7 章）。
 #
 # 那么裁剪呢？取 $U \times 2$ 的简单单元，每页只有一个数字，用学习率偏高的普通梯度下降，一次把梯度裁剪到 1，一次不裁剪，
@@ -840,8 +842,8 @@ for (name, band), limit in zip(clipping_bands.items(), (None, 1.0), strict=True)
 # $$ h_t = (1 - z_t) \odot r_t \odot h_{t-1} + z_t \odot \tilde h_t \qquad
 #    \tilde h_t = \tanh(W_h [r_t \odot h_{t-1},\, x_t] + b_h) $$
 #
-# Two things differ from the formula above. Here $1 - z$ keeps the old state, there $z$ did. And $r$ stands in the last
-# line, too. One of them is a matter of taste. We give three rules to the same loop: Keras' and Cho's, that of
+# Two things differ from the formula above. Here $1 - z$ keeps the old state, there $z$ did. And $r$ stands in the
+# state update, too. One of them is a matter of taste. We give three rules to the same loop: Keras' and Cho's, that of
 # [Chung et al. 2014](https://arxiv.org/abs/1412.3555), and the printed one.
 #
 # First cell, the memory test: the state holds 1, the update gate is shut (write nothing), for 20 steps. **Predict** what is
@@ -861,7 +863,7 @@ for (name, band), limit in zip(clipping_bands.items(), (None, 1.0), strict=True)
 # $$ h_t = (1 - z_t) \odot r_t \odot h_{t-1} + z_t \odot \tilde h_t \qquad
 #    \tilde h_t = \tanh(W_h [r_t \odot h_{t-1},\, x_t] + b_h) $$
 #
-# 它与前面的公式有两处不同：这里由 $1 - z$ 保留旧状态，前面由 $z$ 保留；最后一行里又多了一个 $r$。其中一处只是习惯问题。
+# 它与前面的公式有两处不同：这里由 $1 - z$ 保留旧状态，前面由 $z$ 保留；状态更新的式子里又多了一个 $r$。其中一处只是习惯问题。
 # 把三条规则交给同一个循环：Keras 与 Cho 的、[Chung 等（2014）](https://arxiv.org/abs/1412.3555) 的，以及印出来的这一条。
 #
 # 第一个单元格做记忆测试：状态里存着 1，更新门关死（什么也不写入），走 20 步。**先猜：** 重置门半开、或者关死时，
@@ -932,8 +934,9 @@ for name, set_of_weights in [("as they are · 原样", gru_weights), ("sign of z
 # In Keras 2, an LSTM's input dropout drew other zeros at every time step; Keras 3 draws once and keeps the mask over the whole
 # sequence ([keras#19993](https://github.com/keras-team/keras/issues/19993)). Old recipes that are run again can end
 # elsewhere. One mask a sequence is no mistake, [Gal and Ghahramani 2015](https://arxiv.org/abs/1512.05287) argue for it; for
-# zeros that change from step to step, put a `Dropout` layer in front. The layer below passes its input through unchanged
-# (kernel 1, recurrence 0), so its output *is* the mask.
+# zeros that change from step to step, put a `Dropout` layer in front. The layer below is a
+# `SimpleRNN`, because it can pass its input through unchanged (kernel 1, recurrence 0), so that its output *is* the mask; an LSTM
+# keeps its mask in the same way.
 
 # %% [markdown] lang="zh" of="94d65896"
 # ### 再看一个：`dropout=0.5` 每一步都重新抽吗？
@@ -941,8 +944,8 @@ for name, set_of_weights in [("as they are · 原样", gru_weights), ("sign of z
 # 在 Keras 2 里，LSTM 的输入随机失活每一步抽的都不一样；Keras 3 只抽一次，整个序列共用同一个掩码
 # （[keras#19993](https://github.com/keras-team/keras/issues/19993)）。旧配方重跑一遍，结果可能就变了。
 # 一个序列一个掩码并不是错误，[Gal 与 Ghahramani（2015）](https://arxiv.org/abs/1512.05287) 就主张这样做；
-# 如果想让每一步的 0 都不同，就在前面加一个 `Dropout` 层。下面的层把输入原样输出（权重为 1，循环权重为 0），
-# 所以它的输出*就是*掩码。
+# 如果想让每一步的 0 都不同，就在前面加一个 `Dropout` 层。下面用的是 `SimpleRNN`，因为它能把输入原样输出
+# （权重为 1，循环权重为 0），输出*就是*掩码；LSTM 的掩码同样整个序列不变。
 
 # %%
 keras.utils.set_random_seed(0)
@@ -1077,8 +1080,10 @@ exercises.quiz("06")
 # **What the full profile changes.** Ten times the digits and twice the epochs are twenty times the steps. We expected
 # that with so many the plain LSTM would find its way at two followers. It did not: in the stored full run (one seed,
 # `notebooks/results/full-06.json`) it still guesses there, while the same cell with a bias of 4 reads nearly every
-# digit, even before four followers. The GRU finds its way at two and not at four, the simple cell nearly at two.
-# Neither the ability nor the training is lacking: the gradient at the start is too small to show where.
+# digit, even before four followers. The GRU finds its way at two and not at four, the simple cell nearly at two,
+# although the GRU's gradient at the start is the faintest of all: in a long training the first gradient no longer orders the
+# cells, it only says who starts early. And with a bias of 4 both gated cells now read more than the linear baseline, even
+# before four followers: that the baseline wins is a result of the short training.
 #
 # Next: chapter 6a sets these cells to work on digits, on reviews in two languages, and on the air's carbon dioxide.
 
@@ -1100,6 +1105,7 @@ exercises.quiz("06")
 #
 # **换成 full 配置会怎样。** 数字是十倍，轮数是两倍，更新步数就是二十倍。我们原以为，练这么久，普通 LSTM 在后面跟两个数字时总能摸出门道。结果没有：
 # 在保存的 full 运行里（一个种子，`notebooks/results/full-06.json`），它仍在瞎猜，而同一种单元把偏置取为 4，后面跟四个数字也几乎全读对。
-# GRU 跟两个时摸出了门道，跟四个时没有；简单单元跟两个时也大致读得出。缺的不是能力，也不是训练，而是起步时的梯度太小，看不出该往哪儿走。
+# GRU 跟两个时摸出了门道，跟四个时没有；简单单元跟两个时也大致读得出，尽管起步时 GRU 的梯度是三者中最微弱的：练得够久，起步的梯度就不再决定名次，
+# 只决定谁早起步。偏置为 4 的两个门控单元，即使后面跟四个数字，也超过了线性基线：“基线赢” 只是短训练的结果。
 #
 # 接下来：第 6a 章让这些单元去干活 —— 读数字，读两种语言的评论，预测空气中的二氧化碳。

@@ -634,8 +634,8 @@ plots.show(
 
 # %% [markdown] lang="en"
 # The common recipe is worse than no method at all: its saturating cell answers new heights with old ones, and the error is the
-# trend of the years since. One subtraction makes a good forecaster of the same network. And the straight line
-# through 24 differences, which is computed in a millisecond, is as good or better. That is no accident of this
+# trend of the years since. One subtraction makes a good forecaster of the same network. And the linear forecast
+# from the 24 differences, which is computed in a millisecond, is as good or better. That is no accident of this
 # series: in the M4 competition no pure machine-learning method reached the benchmark, a combination of simple statistical ones
 # ([Makridakis, Spiliotis and Assimakopoulos 2018](https://doi.org/10.1016/j.ijforecast.2018.06.001)); what won joined both
 # kinds ([Smyl 2020](https://doi.org/10.1016/j.ijforecast.2019.03.017)).
@@ -652,7 +652,7 @@ plots.show(
 
 # %% [markdown] lang="zh" of="641c5444"
 # 常见的配方比什么方法都不用还糟：单元会饱和，遇到新的高度仍按旧的高度作答，误差就是这些年涨上去的部分。只做一次减法，同一个网络就成了好的预测器。
-# 而一条由 24 个差拟合的直线，一毫秒就算完，同样好，甚至更好。这并不是这条序列碰巧如此：M4 竞赛里，没有一个纯机器学习的方法赶上基准，而基准不过是几种简单统计方法的组合
+# 而用 24 个差做的线性预测，一毫秒就算完，同样好，甚至更好。这并不是这条序列碰巧如此：M4 竞赛里，没有一个纯机器学习的方法赶上基准，而基准不过是几种简单统计方法的组合
 # （[Makridakis、Spiliotis 与 Assimakopoulos，2018](https://doi.org/10.1016/j.ijforecast.2018.06.001)），夺冠的是两类方法的结合
 # （[Smyl，2020](https://doi.org/10.1016/j.ijforecast.2019.03.017)）。
 #

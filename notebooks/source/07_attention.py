@@ -82,8 +82,8 @@ results.cost("07")
 # scores into shares (softmax), and answer with the mean of all values, weighted by the shares. Everything in it is smooth,
 # so it can be learned.
 #
-# It needs no network. Cut a photograph into all its windows of 8 × 8 pixels. The query is one window, at a star of the
-# flag. The keys are all 8,649 windows. A score is a dot product: large where two windows have light and dark in the same
+# It needs no network. Cut a photograph into all its windows of 8 × 8 pixels. The query is one window, at the upper right
+# arm of a star of the flag. The keys are all 8,649 windows. A score is a dot product: large where two windows have light and dark in the same
 # places. (Averaging pixels with such weights is a good way to remove noise,
 # [Buades, Coll and Morel 2005](https://doi.org/10.1109/CVPR.2005.38).) **Before you run:** where will the weights be?
 # %% [markdown] lang="zh" of="1d9a8817"
@@ -93,7 +93,7 @@ results.cost("07")
 # 就没有答案。注意力是它的 “软” 版本：给*每个*键打分，看它与查询有多合拍；用 softmax 把分数变成份额；答案是所有的值按份额加权的平均。
 # 整个过程处处光滑，所以可以学习。
 #
-# 这件事不需要网络。把一张照片切成所有 8 × 8 的小窗，查询是其中一个，落在国旗的一颗星上；键是全部 8,649 个小窗。
+# 这件事不需要网络。把一张照片切成所有 8 × 8 的小窗，查询是其中一个，落在国旗上一颗星的右上角；键是全部 8,649 个小窗。
 # 分数就是点积：两个小窗明暗的位置越一致，分数越大。（用这样的权重对像素取平均，是去除噪声的好办法，见
 # [Buades、Coll 与 Morel，2005](https://doi.org/10.1109/CVPR.2005.38)。）**运行之前先猜一猜：** 权重会落在哪里？
 # %%
@@ -119,8 +119,8 @@ def look(row, column, divisors, alt, alt_zh):
     plots.show(figure, alt=alt, alt_zh=alt_zh)
 
 
-look(34, 4, [8], alt="A portrait before a flag, one star marked; the weights are bright at this star and at the others.",
-     alt_zh="国旗前的人像，一颗星被框出；权重在这颗星和其他几颗星上最亮。")
+look(34, 4, [8], alt="A portrait before a flag, one arm of a star marked; the weights are bright at the same arm of this star and of others.",
+     alt_zh="国旗前的人像，一颗星的一个角被框出；这颗星和其他星的同一个角上权重最亮。")
 # %% [markdown] lang="en"
 # ## Attention: loops, NumPy, Keras
 #
@@ -847,7 +847,7 @@ lengths = choose(smoke=[16, 64], laptop=[16, 32, 64, 128, 256], full=[16, 32, 64
 training_time = {name: [training_seconds(layer, length) for length in lengths] for name, layer in layers.items()}
 # %% tags=["nbval-ignore-output"]
 draw = np.random.default_rng(0)
-W_gates, W_qkv = draw.normal(scale=0.1, size=(128, 256)), draw.normal(scale=0.1, size=(64, 192))
+W_gates, W_qkv = draw.normal(scale=0.3, size=(128, 256)), draw.normal(scale=0.1, size=(64, 192))  # smaller: the LSTM's state dies away
 
 
 def write_recurrent(length):

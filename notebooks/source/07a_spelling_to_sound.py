@@ -517,7 +517,7 @@ for word, sounds in zip(my_words, spelling.pronounce(steppers["transformer"], my
 full = results.read("full-07a")
 rows = [  # system, dictionary, word error rate in %
     ("WFST (Phonetisaurus), published", "CMUdict 2007", 24.4), ("Transformer 2x256, published", "CMUdict 2007", 20.2),
-    ("WFST (Phonetisaurus), published", "latest, no stress", 33.89), ("Transformer 2x256, published", "latest, no stress", 31),
+    ("WFST (Phonetisaurus), published", "latest, no stress", 33.89), ("Transformer 2x256, published: about", "latest, no stress", 31),
 ]
 for kind in ("lstm", "transformer") if full else ():
     found = full["numbers"].get(f"g2p.{kind}.word_error_rate")
@@ -598,7 +598,8 @@ print(f"a = {token_accuracy:.1%}   a^n = {independent:.1%}   words right · 全�
 # %% [markdown] lang="en"
 # **Diagnosis.** Token accuracy with teacher forcing is an answer to another question: how good is the *next* sound if
 # everything before was right? Judge the thing that is used: words, written freely. (Mistakes are not independent either: they
-# gather in difficult words, so more words are right than $a^n$ says.)
+# gather in difficult words, so more words are right than $a^n$ says. Your prediction further up: $1 - 0.95^6 \approx 0.26$ if they
+# were independent, less as they gather.)
 #
 # ## Clinic: "the wider the beam, the better"
 #
@@ -607,7 +608,8 @@ print(f"a = {token_accuracy:.1%}   a^n = {independent:.1%}   words right · 全�
 
 # %% [markdown] lang="zh" of="6c7014a4"
 # **诊断。** 教师强制下的词元准确率回答的是另一个问题：假如前面全对，*下一个*音有多准？要评判，就评判实际使用的东西：自己写出来的整个词。
-# （错误也不是相互独立的：它们集中在难词里，所以全对的词比 $a^n$ 说的要多。）
+# （错误也不是相互独立的：它们集中在难词里，所以全对的词比 $a^n$ 说的要多。前面让你猜的那道题：若相互独立，
+# $1 - 0.95^6 \approx 0.26$；错误越集中，就比它越低。）
 #
 # ## 门诊：“束越宽越好”
 #

@@ -252,8 +252,8 @@ axes[0].legend(fontsize=8)
 plots.show(
     figure,
     alt="Held-out loss against parameters, against data and against compute on logarithmic axes: it falls with each; with few data "
-    "more parameters stop helping, with few parameters more data stop helping.",
-    alt_zh="留出损失随参数量、数据量、计算量的变化（对数轴）：三者增加时都下降；数据少时加参数不再有用，参数少时加数据不再有用。",
+    "more parameters help less, with few parameters more data soon stop helping.",
+    alt_zh="留出损失随参数量、数据量、计算量的变化（对数轴）：三者增加时都下降；数据少时，加参数的作用变小；参数少时，加数据很快就不再有用。",
 )
 
 # %% [markdown] lang="en"
@@ -311,7 +311,7 @@ plots.show(
 # $$ N \propto C^{\beta/(\alpha+\beta)}, \qquad D \propto C^{\alpha/(\alpha+\beta)} $$
 #
 # With equal exponents, a hundred times the compute should go into ten times the model and ten times the data. That is why data
-# became scarce: human text that can be used is finite, and may be used up within this decade by present trends
+# became scarce: human text that can be used is finite, and may be used up between 2026 and 2032 by present trends
 # ([Villalobos et al. 2022](https://arxiv.org/abs/2211.04325)). Training on the output of models instead makes the rare
 # things disappear ([Shumailov et al. 2024](https://doi.org/10.1038/s41586-024-07566-y)).
 #
@@ -334,7 +334,7 @@ plots.show(
 # $$ N \propto C^{\beta/(\alpha+\beta)}, \qquad D \propto C^{\alpha/(\alpha+\beta)} $$
 #
 # 两个指数相等时，计算量增加一百倍，应当让模型大十倍、数据多十倍。数据就是这样变得紧缺的：人类写下的可用文本是有限的，
-# 按目前的趋势，十年之内就可能用完（[Villalobos 等，2022](https://arxiv.org/abs/2211.04325)）。
+# 按目前的趋势，2026 年到 2032 年之间就可能用完（[Villalobos 等，2022](https://arxiv.org/abs/2211.04325)）。
 # 改用模型生成的文本来训练，稀有的东西就会消失（[Shumailov 等，2024](https://doi.org/10.1038/s41586-024-07566-y)）。
 #
 # 算力也有极限，那就是钱和电。2010 年以来，知名模型的训练计算量大约每六个月翻一番（[Sevilla 等，2022](https://arxiv.org/abs/2202.05924)）；2016 年以来，
@@ -354,8 +354,8 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 
 # %% [markdown] lang="en"
 # Look at the interval before you quote the exponent. Runs that differ by one or two powers of ten in size and in data hardly determine
-# it: a small $\alpha$ with a small $E$ fits almost as well as a larger $\alpha$ with a larger $E$. The published fits rest on hundreds of runs over
-# far wider ranges, and still disagree in the second digit. Split no real budget by ours. One more reason: small data
+# it: a small $\alpha$ with a small $E$ fits almost as well as a larger $\alpha$ with a larger $E$. The published fits rest on many more runs over
+# far wider ranges, and still disagree: [Kaplan et al. 2020](https://arxiv.org/abs/2001.08361) found 0.73, Hoffmann et al. 0.46 to 0.50. Split no real budget by ours. One more reason: small data
 # sets were repeated at most eight times, so the runs with few characters also took fewer steps. Our $D$ is data and
 # training length in one, and $6ND$ counts one pass only.
 #
@@ -372,7 +372,8 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 
 # %% [markdown] lang="zh" of="b8e13482"
 # 引用这个指数之前，先看区间。规模和数据都只跨一两个数量级的运行，几乎定不住它：小的 $\alpha$ 配小的 $E$，与大的 $\alpha$ 配大的 $E$，
-# 拟合得几乎一样好。已发表的结果用了几百次运行，范围宽得多，第二位数字仍然各不相同。真要分配预算，别用我们这一个。还有一个缘故：小数据集最多重复八遍，
+# 拟合得几乎一样好。已发表的结果用的运行多得多，范围也宽得多，结论仍不一致：
+# [Kaplan 等（2020）](https://arxiv.org/abs/2001.08361) 得 0.73，Hoffmann 等得 0.46 至 0.50。真要分配预算，别用我们这一个。还有一个缘故：小数据集最多重复八遍，
 # 字符少的运行，步数也少。所以这里的 $D$ 把数据量和训练长度混在了一起，而 $6ND$ 只算了一遍的计算量。
 #
 # ## 能耗与二氧化碳
@@ -667,7 +668,8 @@ plots.show(
 #
 # The ablation names the price of ignoring order: for a bag of characters 四十二 and 二十四 are the same. In English the tens and the ones are spelled
 # with other letters (*forty-two*, *twenty-four*), so a bag is nearly enough.
-# (十一 survives even in the bag: there is no number 一十 to mistake it for.)
+# (十一 survives even in the bag: there is no number 一十 to mistake it for. 十二 does not really: it is the same bag as 二十, the
+# two names tie, and `argmax` takes the first in the list. So pictures of 12 count as read rightly, and those of 20 are read as 12.)
 #
 # Below, the same space is used for **search**: each picture with its nearest name in each language. Every number shown was kept back.
 
@@ -678,7 +680,8 @@ plots.show(
 #
 # 消融实验给出了忽略次序的代价：对一袋字符来说，四十二和二十四没有区别。英文里十位和个位拼写不同（*forty-two*、*twenty-four*），
 # 所以一袋字符也差不多够用。
-# （十一装进袋子里也认得出：没有 “一十” 这个数可以混淆。）
+# （十一装进袋子里也认得出：没有 “一十” 这个数可以混淆。十二却不是真的认得出：它与二十是同一袋字符，两个名字得分相同，
+# `argmax` 取排在前面的那个；于是 12 的图算读对了，20 的图则读成 12。）
 #
 # 下面用同一个空间来**搜索**：给每张图找出每种语言里最近的名字。出现的数全是扣下没教的。
 
@@ -985,9 +988,11 @@ exercises.check("08.retrieve", retrieve)
 
 # %% [markdown] lang="en" tags=["hint"]
 # For unit vectors the product is the cosine: large means near. `argsort` sorts upwards. Along which axis do the texts lie?
+# (And with a billion texts one still multiplies query vectors by text vectors; an index only chooses which of them are worth it.)
 
 # %% [markdown] lang="zh" of="5f860f47" tags=["hint"]
 # 单位向量的内积就是余弦：越大越近。`argsort` 是从小到大排的。文本在哪一条轴上？
+# （有十亿段文本时，做的仍是查询向量乘文本向量；索引只是先挑出值得去乘的那些。）
 
 # %% tags=["quiz", "nbval-ignore-output"]
 exercises.quiz("08")

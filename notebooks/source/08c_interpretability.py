@@ -728,7 +728,8 @@ plots.show(
 #
 # $$ \alpha = \mathrm{softmax}_t\big(v^\top \tanh(W h_t)\big), \qquad \text{scores} = U \sum_t \alpha_t\, h_t + b $$
 #
-# In one version a state knows its own row alone; in the other two wide convolutions along the rows have mixed it with all the others.
+# In one version a state knows its own row alone; in the other two wide convolutions along the rows have mixed it with up to
+# fourteen rows on either side, half of the digit or more.
 #
 # [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) asked: do the weights agree with gradients, and with what is lost when a row is
 # blanked (Kendall's $\tau$: $1$ same order, $0$ none)? And would shuffled weights have given the same answer?
@@ -747,7 +748,7 @@ plots.show(
 #
 # $$ \alpha = \mathrm{softmax}_t\big(v^\top \tanh(W h_t)\big), \qquad \text{分数} = U \sum_t \alpha_t\, h_t + b $$
 #
-# 它有两个版本：一个版本里，每个状态只知道自己那一行；另一个版本先沿着行做两层很宽的卷积，每个状态都混入了其他各行。
+# 它有两个版本：一个版本里，每个状态只知道自己那一行；另一个版本先沿着行做两层很宽的卷积，每个状态都混入了上下各至多十四行，也就是半个以上的数字。
 #
 # [Jain 与 Wallace，2019](https://arxiv.org/abs/1902.10186) 问：权重与梯度一致吗？与 “抹掉这一行会损失多少” 一致吗？
 # （用肯德尔 $\tau$ 衡量：$1$ 表示次序相同，$0$ 表示无关。）把权重打乱，答案还会一样吗？
@@ -1125,7 +1126,7 @@ exercises.quiz("08c")
 # - Jain and Wallace 2019, [*Attention is not explanation*](https://arxiv.org/abs/1902.10186), and the reply of Wiegreffe and
 #   Pinter 2019, [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626): read both.
 #
-# **What the full profile changes.** All 60,000 digits, longer training, five to ten times as many images in each test, about
+# **What the full profile changes.** All 60,000 digits, longer training, four to five times as many images in each test, about
 # twenty minutes and twice the memory. It was run once; the numbers are in `notebooks/results/full-08c.json`. Most verdicts stand,
 # some of them sharper: with the wrong mark the cheat now reads almost no digit. A more accurate network was *not* easier to
 # explain: by deletion, its integrated gradients gain a little less over random ink. The pruned network is now nearly as accurate
@@ -1148,7 +1149,7 @@ exercises.quiz("08c")
 # - Jain 与 Wallace，2019，[*Attention is not explanation*](https://arxiv.org/abs/1902.10186)；以及 Wiegreffe 与 Pinter 的回应，2019，
 #   [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626)：两篇都要读。
 #
-# **换成 full 配置会怎样。** 用全部 60,000 个数字，训练更久，每项检验用五到十倍的图像，大约要二十分钟，内存多一倍。它已经跑过一次，
+# **换成 full 配置会怎样。** 用全部 60,000 个数字，训练更久，每项检验用四到五倍的图像，大约要二十分钟，内存多一倍。它已经跑过一次，
 # 数字在 `notebooks/results/full-08c.json` 里。多数结论不变，有的更分明：标记放错时，作弊的网络几乎一个数字也读不对。
 # 更准的网络*并没有*更容易解释：按删除来量，它的积分梯度比随机抹笔画多出的优势反而略小。剪枝后的网络这次几乎与原网络一样准，两种优势却仍然较低，
 # 可见优势变小不只是因为网络变差。注意力作为解释则更站不住：*不论有没有*上下文，对大多数数字，都能找到一组很不一样的权重给出同样的答案（试的打乱次数多一倍，

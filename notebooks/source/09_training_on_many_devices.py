@@ -13,7 +13,7 @@
 # - say what a larger batch buys in steps, where that ends, and how the learning rate has to follow, for SGD and for Adam;
 # - replace a batch that does not fit into memory by several that do;
 # - start workers, lose one, and end with the same weights;
-# - run every chapter of this course on several GPUs or a TPU, with one line that chooses the strategy.
+# - run nearly every chapter of this course on several GPUs or a TPU, with one line that chooses the strategy.
 #
 # **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 2a). Time and memory, measured, stand
 # below the imports.
@@ -30,7 +30,7 @@
 # - 说清批变大能省多少步、省到哪里为止，学习率又该怎样跟着变：SGD 是一种，Adam 是另一种；
 # - 内存装不下一大批时，用几个小批代替它；
 # - 启动几个工作进程，失去其中一个，最后仍得到同样的权重；
-# - 用一行选择策略的代码，在多个 GPU 或 TPU 上运行本课程的每一章。
+# - 用一行选择策略的代码，在多个 GPU 或 TPU 上运行本课程的几乎每一章。
 #
 # **预备知识：** 优化器与动量（第 5 章），批量归一化（第 2a 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
@@ -173,8 +173,8 @@ proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 
 # %% [markdown] lang="en"
 # **Diagnosis.** The plain mean counts each of the three examples as much as five thirds of the others. So divide every example's
 # loss by the size of the *global* batch and add
-# up, or see to it that shares are equal. This course drops an incomplete last batch (`drop_remainder=True`) when there are
-# several workers.
+# up, or see to it that shares are equal. The course's own loop, `training.distributed_fit`, leaves an incomplete last batch
+# out (in `tf.data` that is `drop_remainder=True`).
 #
 # ## All-reduce: how everybody gets the sum
 #
@@ -190,7 +190,7 @@ proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 
 # first half, if device $d$ begins by sending piece $d$?
 # %% [markdown] lang="zh" of="1a000a68"
 # **诊断。** 直接平均时，那三个样本每个的分量是其他样本的三分之五倍。所以要么让每个样本的损失都除以*全局*批的大小再相加，要么保证各份一样大。
-# 本课程在有多个工作进程时，丢掉最后不满的一批（`drop_remainder=True`）。
+# 本课程自己的循环 `training.distributed_fit` 丢掉最后不满的一批（在 `tf.data` 里就是 `drop_remainder=True`）。
 #
 # ## 全归约（all-reduce）：怎样让每个设备都拿到总和
 #
@@ -452,7 +452,7 @@ proofs.equal({
 #
 # The only difference: the small steps look at the gradient anew on the way. While it hardly changes over the $k$ steps, the two
 # are the same, and that is the **linear scaling rule**: batch times $k$, learning rate times $k$
-# ([Goyal et al. 2017](https://arxiv.org/abs/1706.02677)). How far apart are they? The sum changes in proportion to the way gone,
+# ([Goyal et al. 2017](https://arxiv.org/abs/1706.02677)). How far apart are they? The gradient changes in proportion to the way gone,
 # so the relative difference should fall like $\eta$:
 # %% [markdown] lang="zh" of="bdfb3cb9"
 # 既不是 “那个方差”，也不是平均：用普通的批量归一化，每个副本记住的是**自己**那一份的方差。同一个变量的几份拷贝就这样悄悄分了家，而存进文件的是第一个副本的那份。
@@ -593,35 +593,39 @@ right.axhline(4, linestyle="--", color="0.3")
 left.set(xlabel="batch size", ylabel="steps to the target, best rate", title="Steps (dotted: twice the batch, half the steps)")
 right.set(ylabel="steps divided by", title="Four times the batch, rate by the rule")
 left.legend()
-plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted line, then flatten, SGD earlier. Bars: only SGD with the linear rule is about at four.",
-           alt_zh="步数与批大小：SGD 和 Adam 起初沿点线下降，随后变平，SGD 更早。柱形：只有 SGD 配线性规则接近四。")
+plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted line, then flatten, SGD earlier. Bars: SGD with the linear rule is near four, the other three miss it on either side.",
+           alt_zh="步数与批大小：SGD 和 Adam 起初沿点线下降，随后变平，SGD 更早。柱形：SGD 配线性规则接近四，其余三个或高或低。")
 # %% [markdown] lang="en"
 # - **Small batches: examples are all that counts.** With SGD and the linear rule, four times the batch takes close to a quarter
-#   of the steps, for every size and nearly every rate (the last rate before divergence saves less): the same way, in longer
+#   of the steps, for every size and nearly every rate (the largest rates still in the race save less): the same way, in longer
 #   strides. With the square root of the
 #   rule, clearly less. As an *equivalence* the rule is right.
 # - **It is no rule for the best rate.** In the table, go down the first column of SGD: 1024 examples need about as many steps as
-#   64; at so small a rate the noise does no harm, and more examples do no good. Along the rows, the best rate soon
-#   stands before one that never arrives: there the curvature of the loss, not the noise, forbids longer steps, whatever the
-#   batch. So the best rate grows more slowly than the batch and then stops, and **the steps flatten**.
+#   64; at so small a rate the noise does no harm, and more examples do no good. Along the rows, `inf` means
+#   *given up*: a rate is stopped as soon as it can no longer be the best. The best rate soon stands before one that needs more
+#   steps, or never arrives: there the curvature of the loss, not the noise, makes longer strides useless, whatever the batch. So
+#   the best rate grows more slowly than the batch and then stops, and **the steps flatten**.
 #   [McCandlish et al. 2018](https://arxiv.org/abs/1812.06162) call the bend the *critical batch size*;
 #   [Shallue et al. 2018](https://arxiv.org/abs/1811.03600) found this curve for every network and data set they tried, and no
 #   rule for the rate that holds for all of them.
-# - **Adam bends later, and the linear rule is not its rule.** With it the steps fall by much more than four: that is not the same
+# - **Adam bends later, and the linear rule is not its rule.** With it the steps fall by more than four: that is not the same
 #   training any more but a hotter one, and one step nearer to divergence. The square root
 #   ([Malladi et al. 2022](https://arxiv.org/abs/2205.10287) derive it for gradients that are mostly noise, because Adam divides
-#   by their size) stays a little behind four. Neither is exact here; the square root is the careful one.
+#   by their size) gives about four at the smallest batch, where noise does rule (count it in the table), and less as the batch
+#   grows. On the average it misses four by more than the linear rule does, but on the careful side.
 #
 # Past the bend, more devices burn more energy for the same training. That is why a batch has a best size, and why very large
 # machines cut their models in other ways too.
 # %% [markdown] lang="zh" of="f42f86e6"
-# - **批小的时候，只看样本数。** SGD 配线性规则，批乘以四，步数接近四分之一，每种批大小、几乎每个学习率都如此（只有发散之前的最后一个省得少些）：同一条路，步子迈得大些而已。改用平方根，就明显不到。作为*等价关系*，这条规则是对的。
-# - **它不是求最好学习率的规则。** 竖着看 SGD 的第一列：批为 1024 与批为 64 要走的步数差不多；学习率这么小，噪声不碍事，样本多了也没好处。横着看：最好的学习率右边，很快就是永远到不了的；
-#   在那里，不许步子再长的是损失的曲率，不是噪声，批多大都一样。所以最好的学习率比批涨得慢，然后停住，**步数也就变平了**。
+# - **批小的时候，只看样本数。** SGD 配线性规则，批乘以四，步数接近四分之一，每种批大小、几乎每个学习率都如此（只有仍在角逐的最大那几个学习率省得少些）：同一条路，步子迈得大些而已。改用平方根，就明显不到。作为*等价关系*，这条规则是对的。
+# - **它不是求最好学习率的规则。** 竖着看 SGD 的第一列：批为 1024 与批为 64 要走的步数差不多；学习率这么小，噪声不碍事，样本多了也没好处。横着看，`inf` 的意思是*放弃*：
+#   一个学习率只要已不可能是最好的，就不再跑下去。最好的学习率右边，很快就是要走更多步、甚至永远到不了的；在那里，让步子再长也没用的是损失的曲率，不是噪声，
+#   批多大都一样。所以最好的学习率比批涨得慢，然后停住，**步数也就变平了**。
 #   [McCandlish 等（2018）](https://arxiv.org/abs/1812.06162) 把拐弯处叫作*临界批大小*；
 #   [Shallue 等（2018）](https://arxiv.org/abs/1811.03600) 在试过的每个网络、每个数据集上都看到这条曲线，却没有哪条学习率规则处处成立。
-# - **Adam 弯得更晚，线性规则也不是它的规则。** 照线性规则，步数下降远不止四倍：那已不是同样的训练，而是更 “烫” 的一种，离发散又近了一步。平方根
-#   （[Malladi 等，2022](https://arxiv.org/abs/2205.10287) 针对噪声占主导的梯度推导出来，因为 Adam 要除以梯度的大小）则略微不到四。这里两者都不精确，平方根比较稳妥。
+# - **Adam 弯得更晚，线性规则也不是它的规则。** 照线性规则，步数下降不止四倍：那已不是同样的训练，而是更 “烫” 的一种，离发散又近了一步。平方根
+#   （[Malladi 等，2022](https://arxiv.org/abs/2205.10287) 针对噪声占主导的梯度推导出来，因为 Adam 要除以梯度的大小）在批最小、噪声确实占主导时约为四
+#   （对着表数一数），批大了就不到四。平均下来，它离四比线性规则更远，不过偏在稳妥的一边。
 #
 # 过了拐弯处，设备再多，也只是为同样的训练多烧电。所以批有一个最合适的大小；机器再大，就还得用别的方式来切模型。
 # %% [markdown] lang="en"
@@ -812,15 +816,15 @@ axis.semilogx(intervals / 60, saving / intervals + intervals / (2 * between_fail
 axis.semilogx(intervals / 60, simulation, "o", color=plots.COLORS[1], label="simulated year")
 axis.axvline(best / 60, linestyle=":", color="0.4", label="√(2δM)")
 axis.set(xlabel="minutes between two saves", ylabel="share of time lost", title="Saving takes a minute, a failure every three hours", ylim=(0, None))
-axis.legend()
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plots.show(figure, alt="Share of time lost against the saving interval: a valley; formula and simulation agree at its bottom, where the dotted line stands; the formula lies higher at both ends.",
            alt_zh="损失的时间占比与保存间隔：一条谷形曲线，公式与模拟在谷底相符，点线正在那里；两端公式偏高。")
 print("best of nine intervals · 九个间隔中最好的:", round(intervals[int(np.argmin(simulation))] / 60), "min;  √(2δM):", round(best / 60), "min")
 # %% [markdown] lang="en"
 # ## The same cell on other machines
 #
-# Every chapter of this course begins with `strategy = devices.create_strategy()` and builds its models in `strategy.scope()`.
-# What that line gives you:
+# Nearly every chapter of this course begins with `strategy = devices.create_strategy()` and builds what it trains in
+# `strategy.scope()` (chapters 5 and 9a, which study single steps, stay on one device). What that line gives you:
 #
 # | machine | what it returns | run here? |
 # |---|---|---|
@@ -837,7 +841,8 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 # %% [markdown] lang="zh" of="392bfcaa"
 # ## 同一个单元格，换一台机器
 #
-# 本课程每一章都以 `strategy = devices.create_strategy()` 开头，模型都在 `strategy.scope()` 里搭建。这一行会给你什么：
+# 本课程几乎每一章都以 `strategy = devices.create_strategy()` 开头，要训练的模型都在 `strategy.scope()` 里搭建
+# （第 5 章和第 9a 章研究的是单个训练步，只用一个设备）。这一行会给你什么：
 #
 # | 机器 | 返回什么 | 在这里跑过吗 |
 # |---|---|---|
@@ -940,8 +945,8 @@ exercises.quiz("09")
 #
 # Data parallelism trains nearly everything that needs more than one device. Models that do not fit into one are cut as well:
 # layer by layer (*pipeline*, [Huang et al. 2018](https://arxiv.org/abs/1811.06965)), inside the layers (*tensor parallel*,
-# [Shoeybi et al. 2019](https://arxiv.org/abs/1909.08053)), or only their optimizer's state and gradients (*ZeRO*, [Rajbhandari et
-# al. 2019](https://arxiv.org/abs/1910.02054)). With Keras those live in `keras.distribution`, which does its work on JAX. The
+# [Shoeybi et al. 2019](https://arxiv.org/abs/1909.08053)), or, with the data still parallel, the optimizer's state, then the gradients, then
+# the weights (*ZeRO*, [Rajbhandari et al. 2019](https://arxiv.org/abs/1910.02054)). With Keras those live in `keras.distribution`, which does its work on JAX. The
 # opposite road, many steps between two exchanges, is chapter 8d's federated averaging.
 #
 # - TensorFlow's own guide, [*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training).
@@ -958,7 +963,7 @@ exercises.quiz("09")
 # ## 用在哪里，读些什么
 #
 # 凡是一个设备不够用的训练，几乎都用数据并行。一个设备装不下的模型还要再切：按层切（*流水线并行*，[Huang 等，2018](https://arxiv.org/abs/1811.06965)），在层内部切（*张量并行*，
-# [Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），或者只切优化器的状态和梯度（*ZeRO*，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。在 Keras 里，这些归 `keras.distribution` 管，它在 JAX 后端上才起作用。
+# [Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），或者在数据并行之下，依次把优化器的状态、梯度、直到权重也切开（*ZeRO*，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。在 Keras 里，这些归 `keras.distribution` 管，它在 JAX 后端上才起作用。
 # 反过来的路，即走很多步才交换一次，就是第 8d 章的联邦平均。
 #
 # - TensorFlow 官方指南，[*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training)。

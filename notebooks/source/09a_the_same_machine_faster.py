@@ -1,7 +1,7 @@
 # %% [markdown] lang="en"
 # # 9a The same machine, faster
 #
-# Chapter 9 adds machines. This one adds none. Most training loops leave half of their machine idle: the processor
+# Chapter 9 adds machines. This one adds none. Many training loops leave much of their machine idle: the processor
 # waits for images, the accelerator waits for the processor, Python talks between every two operations, and numbers
 # are stored in twice the bits they need. Each of the four has a remedy, and each remedy has a way to go wrong
 # silently: it stays fast and learns the wrong thing.
@@ -23,7 +23,7 @@
 # %% [markdown] lang="zh" of="f8205f9a"
 # # 9a 同一台机器，更快
 #
-# 第 9 章靠加机器提速，本章一台也不加。多数训练循环让机器闲了一半：处理器等图像，加速器等处理器，每两次运算之间 Python 都要插一句话，
+# 第 9 章靠加机器提速，本章一台也不加。许多训练循环让机器闲着一大截：处理器等图像，加速器等处理器，每两次运算之间 Python 都要插一句话，
 # 数又用了两倍于所需的位数来存。这四样各有办法，而每个办法都能悄无声息地用错：速度照样快，学的却是错的东西。
 #
 # **学完这一章，你能够**
@@ -805,16 +805,16 @@ proofs.equal({"NumPy": np.array(history)[:, :3], "Keras": np.array(history)[:, 3
 # ## Clinic 4: "mixed precision makes training faster"
 #
 # **Predict** for your machine, before you run the cell: how much faster is a step of a wider network in mixed
-# bfloat16? And how many bytes fewer must be kept between the forward and the backward pass? *Kept* is what is made on
-# the way to the loss and used off it; the first cell counts that in the graph of our small network, against a
-# formula.
+# bfloat16? And how many bytes fewer must be kept between the forward and the backward pass? *Kept* is what the
+# forward pass makes and the backward pass still needs; the first cell counts that in the graph of our small network,
+# against a formula.
 # %% [markdown] lang="zh" of="e4967fec"
 # 用 bfloat16 时，这些全不需要：它能表示的小数与 float32 一样小。它的长处正在这里，而不在精度。
 #
 # ## 门诊四：“混合精度让训练更快”
 #
 # 运行之前先替你的机器**猜**一下：一个宽一些的网络，用混合 bfloat16 训练，一步能快多少？前向与反向之间要留住的字节，又能少多少？
-# 所谓*留住的*，就是在去往损失的路上造出来、又被路外用到的张量；第一格在小网络的图里把它们数出来，与公式对照。
+# 所谓*留住的*，就是前向计算造出来、反向传播还要用到的张量；第一格在小网络的图里把它们数出来，与公式对照。
 # %%
 ALIASES = ("Identity", "IdentityN", "Reshape")  # another name for the same memory
 
@@ -859,10 +859,11 @@ results.record("mixed_bfloat16.step_time_ratio", times["mixed_bfloat16"] / times
 results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / work["float32"], digits=2)
 # %% [markdown] lang="en"
 # **Diagnosis.** The activations take half the bytes, on any machine. The time is a matter of hardware: sixteen-bit
-# numbers are faster where there are units that multiply them (NVIDIA GPUs with tensor cores since 2017 for float16
+# numbers can be faster only where there are units that multiply them (NVIDIA GPUs with tensor cores since 2017 for float16
 # and 2020 for bfloat16, TPUs, processors with AMX or AVX512-BF16). A processor without them converts to float32 and
-# back, and pays for it. A time ratio above 1 in the lines above says that yours does. On GPUs and TPUs this cell was
-# *not run here*. Where memory sets the limit, halved activations pay anyway.
+# back, and pays for it. And having the units is not enough: the library must use them, and the layers must be large. The
+# processor on which the committed run was made has AVX512-BF16; look at its ratios. So measure. On GPUs and TPUs this cell
+# was *not run here*. Where memory sets the limit, halved activations pay anyway.
 #
 # ## XLA: a compiler for the graph
 #
@@ -873,8 +874,9 @@ results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / w
 # **Predict** who gains: a Transformer block (many small element-wise steps) or a CNN (few large products)? Look at
 # both clocks, and at the price of the first call.
 # %% [markdown] lang="zh" of="7ed61892"
-# **诊断。** 激活值的字节数减半，在哪台机器上都一样。时间却要看硬件：有专门乘十六位数的单元才会更快（NVIDIA GPU 的张量核心，2017 年起支持 float16，2020 年起支持 bfloat16；
-# TPU；带 AMX 或 AVX512-BF16 的处理器）。没有这种单元的处理器要先转成 float32，算完再转回来，这就要付代价。上面的时间比值若大于 1，说明你的机器正是如此。
+# **诊断。** 激活值的字节数减半，在哪台机器上都一样。时间却要看硬件：有专门乘十六位数的单元才可能更快（NVIDIA GPU 的张量核心，2017 年起支持 float16，2020 年起支持 bfloat16；
+# TPU；带 AMX 或 AVX512-BF16 的处理器）。没有这种单元的处理器要先转成 float32，算完再转回来，这就要付代价。有单元也还不够：库要用上它，层也要够大。仓库中那次运行的处理器就带 AVX512-BF16，
+# 请看它的比值。所以还是要实测。
 # 这个单元*没有*在 GPU 和 TPU 上运行过。若瓶颈是内存，激活值减半总是划算的。
 #
 # ## XLA：给计算图用的编译器

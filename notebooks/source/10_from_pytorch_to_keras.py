@@ -692,8 +692,8 @@ plots.show(
     "忘了 from_logits 的网络远在上方，一直是平的。",
 )
 # %% [markdown] lang="en"
-# **One mistake of four is fatal, and it is the one in the loss.** It raises no error and trains to the end; the clinic below shows why
-# nothing is learned. **The other three lie within the spread of the seeds**, so far as three seeds can tell. Momentum 0.99 usually
+# **One mistake of four is fatal, and it is the one in the loss.** It raises no error and trains to the end; why so little is learned, the
+# clinic below shows. **The other three lie within the spread of the seeds**, so far as three seeds can tell. Momentum 0.99 usually
 # starts behind: after the 94 batches of an epoch, $0.99^{94} \approx 0.39$ of the starting values, mean 0 and variance 1, are still in
 # its running values. That repairs itself. With 0.1 the running values are little more than those of the last batch, and the curve tends to stay a
 # little worse. Keras' start is not a mistake at all, only another choice.
@@ -708,7 +708,7 @@ plots.show(
 # classes, if it is right *and* certain? And what does Keras do with the same mistake, and with the opposite one: logits
 # given to a loss that expects probabilities? (Chapter 4 trains networks with these mistakes; here the two frameworks are asked what they say to them.)
 # %% [markdown] lang="zh" of="6a62d158"
-# **四个错误里只有一个是致命的，就是损失里的那个。** 它不报错，照样训练到底；为什么什么也没学到，下面的门诊会说明。
+# **四个错误里只有一个是致命的，就是损失里的那个。** 它不报错，照样训练到底；为什么几乎什么也没学到，下面的门诊会说明。
 # **另外三个都落在种子的散布范围之内**，至少三个种子分不出高下。momentum 0.99 通常起步落后：一轮 94 批之后，滑动值里还剩 $0.99^{94} \approx 0.39$ 的初始值
 # （均值 0、方差 1）；训练久了自然就好。用 0.1 时，滑动值几乎就是最后一批的值，曲线往往一直略差一点。Keras 的初始化根本不算错误，只是另一种选择。
 #
@@ -741,7 +741,8 @@ print(f"softmax twice, right and certain · 两次 softmax，答对且确信: {f
 # gradients are weak because every "logit" lies between 0 and 1. Such a network learns, slowly, which is why the mistake survives in
 # print. Keras remembers which tensor came out of a softmax, goes back to its logits, and warns; hand it the same numbers as a plain array
 # and it cannot help either. Against the opposite mistake, logits without `from_logits=True`, there is no net: they are clipped to
-# between 0 and 1 as if they were probabilities. (Documented in `torch.nn.CrossEntropyLoss` and `keras.losses.SparseCategoricalCrossentropy`.)
+# between 0 and 1 as if they were probabilities. A clipped number passes no gradient back: once most logits lie outside, training
+# stands still. (Documented in `torch.nn.CrossEntropyLoss` and `keras.losses.SparseCategoricalCrossentropy`.)
 #
 # ## Clinic: "to convert a model, transpose its weights"
 #
@@ -753,7 +754,7 @@ print(f"softmax twice, right and certain · 两次 softmax，答对且确信: {f
 # **诊断。** PyTorch 把概率当成 logits，一声不响；损失的下限是 $\ln(e + 9) - 1$，而且每个“logit”都在 0 和 1 之间，梯度很弱。
 # 这样的网络照样会学，只是慢，所以这个错误才能一直印下去。Keras 记得哪个张量是 softmax 的输出，会退回到它的 logits，并发出警告；
 # 如果把同样的数当作普通数组给它，它也无能为力。对相反的错误，即给了 logits 却没写 `from_logits=True`，就没有任何保护了：
-# 它们被当作概率，截断到 0 和 1 之间。（见 `torch.nn.CrossEntropyLoss` 与 `keras.losses.SparseCategoricalCrossentropy` 的文档。）
+# 它们被当作概率，截断到 0 和 1 之间。被截断的数传不回梯度：大多数 logit 一旦跑到外面，训练就停在原地。（见 `torch.nn.CrossEntropyLoss` 与 `keras.losses.SparseCategoricalCrossentropy` 的文档。）
 #
 # ## 门诊：“转换模型，把权重转置一下就行”
 #
@@ -814,7 +815,8 @@ plots.show(
 # ## A phrase book, checked
 #
 # Every name below is looked up when the cell runs (PyTorch's too, where it is installed). A `!` marks the pairs for which this
-# chapter has found a difference that raises no error.
+# chapter has found a difference that raises no error. (`BinaryCrossentropy` is marked for the same reason as its sparse sister: its
+# default, too, expects probabilities.)
 # %% [markdown] lang="zh" of="fa64165c"
 # **诊断。** $64 \cdot 7 \cdot 7 = 7 \cdot 7 \cdot 64$，所以形状全都吻合，可是每个权重遇到的都是另一个通道、另一个位置的数。准确率与瞎猜无异，把握却不是：
 # 在十个里瞎猜，只该有十分之一的把握，这个网络自称的却是它的好几倍，真是信心十足的胡说。把各列重新排好，孪生网络就又给出训练好的网络的 logits。
@@ -823,6 +825,7 @@ plots.show(
 # ## 一本核对过的对照表
 #
 # 下面的每个名字，运行这个单元时都会去查一遍（装了 PyTorch 的话，它的名字也查）。带 `!` 的，是本章发现了“不报错的差别”的那些。
+# （`BinaryCrossentropy` 也带 `!`，原因与上面那个交叉熵一样：它默认要的也是概率。）
 # %%
 PHRASES = """
 nn.Module keras.Model | nn.Linear ! keras.layers.Dense | nn.Conv2d ! keras.layers.Conv2D
