@@ -173,6 +173,16 @@ def test_costly_chapter_is_refused():
 # --- checking ---------------------------------------------------------------------------------------------------
 
 
+def test_printed_text_is_stored_in_one_piece():
+    """The kernel sends what a cell prints in as many pieces as it likes; a figure in between does separate them."""
+    cell = nbformat.v4.new_code_cell("print(1)")
+    figure = nbformat.v4.new_output("display_data", {"text/plain": "figure"})
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("a\nb", "c\n", "d\n")]
+    cell.outputs = [pieces[0], pieces[1], figure, pieces[2]]
+    build._give_clean_outputs(nbformat.v4.new_notebook(cells=[cell]))
+    assert [output.get("text") for output in cell.outputs] == ["a\nbc\n", None, "d\n"]
+
+
 def test_check_is_content_with_what_build_wrote(copy):
     assert build.check(copy) == []
 

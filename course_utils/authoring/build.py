@@ -248,6 +248,9 @@ def _give_clean_outputs(built) -> None:
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stderr":
                 raise BuildError(f"cell {count} writes to stderr: {output.text.strip()[:300]!r}")
+            if output.output_type == "stream" and kept and kept[-1].get("name") == output.name:
+                kept[-1].text += output.text  # where the kernel cut a text depends on the moment
+                continue
             if "data" in output:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
             if "execution_count" in output:

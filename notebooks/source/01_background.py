@@ -323,7 +323,7 @@ print("with ReLU, a single layer can do it · 加上 ReLU 后单层还能做到�
 # result is what three seeds reached, widened; ✓ means inside. Losses are in **nats**: natural logarithms, as bits are those to
 # the base 2.
 
-# %% [markdown] lang="zh" of="c28b5c3f"
+# %% [markdown] lang="zh" of="94ab11d2"
 # 什么也没有：连着两次矩阵乘法还是一次矩阵乘法。正因为中间弯了一下，第二层才有意义。
 #
 # ## 七个步骤
@@ -664,7 +664,7 @@ print("by hand · 手算:", f"{(784 * 128 + 128) + (128 * 10 + 10):,}")
 # Published sizes stand in `course_utils.published`, each with its source. (ResNet-50's paper prints only its multiply-adds;
 # its parameters are counted with `keras.applications`.) Does the formula give them?
 
-# %% [markdown] lang="zh" of="3e4e42c2"
+# %% [markdown] lang="zh" of="d9d7596a"
 # 最后一列把模型分成两类。在感知机里，每个权重处理一个样本时只用*一次*；卷积的那几个权重要用在几百个位置上，LSTM 和 Transformer
 # 的权重每个时间步都要用。只看参数量，看不出计算量。
 #
@@ -731,7 +731,7 @@ plots.show(
 # by this very rule. The table in the appendix of GPT-3's paper, from which BERT's costs come too, is 6 × parameters ×
 # tokens, without attention. So the second list checks $N$ and $D$, not the rule. Then your machine: how long would it need?
 
-# %% [markdown] lang="zh" of="0eb0af13"
+# %% [markdown] lang="zh" of="a213a6fe"
 # ## 训练的代价：$6ND$，以及它何时成立
 #
 # 如果每个权重对每个词元只用一次，一个词元的前向就要 $2N$ FLOPs。反向是它的两倍：一次乘法求权重的梯度，一次求输入的梯度。
@@ -844,7 +844,7 @@ for model in published.MODELS:
 # published, and whether others got the same numbers). Questions: [Stack Overflow](https://stackoverflow.com), and a project's
 # own issues on GitHub.
 
-# %% [markdown] lang="zh" of="098451a0"
+# %% [markdown] lang="zh" of="18753ac4"
 # （`numpy_training_share` 是你的 NumPy 训练达到了所测速度的几分之几；其余时间花在了大矩阵乘法以外的事情上。）
 #
 # 对 GPT-3，这条规则只差百分之几；对卷积网络，却要差十几倍到上百倍：那就老老实实逐层数。（还有两个例外：嵌入表是查表，不做乘法；
@@ -1115,7 +1115,7 @@ exercises.check("01.count_parameters", count_parameters)
 # Then try GPT-3 ($N = 1.75 \cdot 10^{11}$, $D = 3 \cdot 10^{11}$) on your machine (`speed` from above: it was measured, so the
 # utilisation is 1), and on a thousand devices of $3 \cdot 10^{14}$ FLOP/s at a utilisation of 0.4.
 
-# %% [markdown] lang="zh" of="96a103f6"
+# %% [markdown] lang="zh" of="0bd92afb"
 # ### 练习 2 · 中 —— 要训练多少天？
 #
 # 写出 `training_days(parameters, tokens, devices, flops_per_second, utilisation)`：按 $6ND$，一个稠密 Transformer 在这么多台设备上要训练几天？
@@ -1198,7 +1198,7 @@ exercises.quiz("01")
 #
 # Next: chapter 2 lets the network see that neighbouring pixels are neighbours.
 
-# %% [markdown] lang="zh" of="e536ef63"
+# %% [markdown] lang="zh" of="f2be0a7f"
 # ## 读些什么
 #
 # - Goodfellow、Bengio 与 Courville，[*Deep Learning*](https://www.deeplearningbook.org)，第 1 章和第 6 章。

@@ -190,7 +190,7 @@ proofs.equal({
 # two such witnesses: TensorFlow's `GradientTape`, and **finite differences** (nudge one number, see how far the loss
 # moves, divide).
 
-# %% [markdown] lang="zh" of="9220ecf5"
+# %% [markdown] lang="zh" of="1c65eb29"
 # ## 反向：两个梯度，一个转置卷积
 #
 # 训练要用损失 $L$ 的梯度。设后一层传回 $g_{i,j} = \partial L / \partial y_{i,j}$。
@@ -541,7 +541,7 @@ plots.show(
 # A convolution is **equivariant**: move the image and the feature map moves along, unchanged. That is a promise about
 # the map, not about the answer: `Flatten` and `Dense` at the end have other weights for every place.
 
-# %% [markdown] lang="zh" of="d2b90f6d"
+# %% [markdown] lang="zh" of="48aaf6a7"
 # 像素次序没有打乱的 CNN，每个种子都胜过 MLP。两个入门网络的范围重叠，不能说谁更好。快速 CNN 错得最少，参数却只有它们的三分之一左右。同一个网络，
 # 像素一打乱，就跌到接近 MLP 的水平：CNN 的优势大半来自局部性。参数在哪里？MLP 和第一个入门网络的参数大多在第一个全连接层；
 # 另外两个网络，要么最后的特征图更小，要么后面只有一个全连接层，参数大多在卷积层（用 `model.summary()` 可以看到）。
@@ -661,7 +661,7 @@ plots.show(
 # The picture must first become what the network knows: bright on black, scaled into 20 × 20 pixels, centred by its
 # **centre of mass**, as MNIST's makers did. You have seen what a shift does.
 
-# %% [markdown] lang="zh" of="a122f4b3"
+# %% [markdown] lang="zh" of="1191f075"
 # ## 自己画一个
 #
 # 用鼠标或手指画一个数字，再运行画板下面的单元格。（什么都没画？那就读一个事先准备好的 5。看不到画板，比如在网页上？
@@ -838,7 +838,7 @@ print("bytes a pixel · 每像素字节:", first.itemsize, "→", (first / 255.0
 # Write `output_size(size, kernel, stride, padding)` for one axis. Here `padding` is the number of zeros put on *each*
 # side (PyTorch's convention). Whole numbers only.
 
-# %% [markdown] lang="zh" of="394eca5a"
+# %% [markdown] lang="zh" of="ea0f9d71"
 # **诊断。** 池化层和全连接层各有两个，不是各一个。`reshape` 只是多加一条轴，一个像素也没变；换成别的尺寸就报错，
 # 而真正的缩放要算出新的像素。另外，字节除以 `255.0` 会变成 float64，内存是原来的八倍；本课程的 `as_images` 用 float32。
 #
@@ -926,7 +926,7 @@ exercises.check("02.receptive_field", receptive_field)
 # layer's own stride matters for the layers *above* it, not for itself. (To compare: fourteen layers see 29 pixels; with
 # dilations that double, four layers see 31.)
 
-# %% [markdown] lang="zh" of="93834807" tags=["hint"]
+# %% [markdown] lang="zh" of="efcfbcd7" tags=["hint"]
 # 自下而上时记住两个数：到目前为止的感受野，以及在当前这一层走一步相当于原图的几个像素。
 # 某一层自己的步幅只影响它*上面*的层，不影响它自己。（供核对：14 层看见 29 个像素；空洞逐层翻倍时，4 层就看见 31 个。）
 

@@ -734,7 +734,7 @@ plots.show(
 # with Keras' default `momentum=0.99`. Then it reads **the very digits it was trained on**, in both modes. If prediction
 # is bad even there, it cannot be overfitting. **Predict:** which part of the layer is to blame?
 
-# %% [markdown] lang="zh" of="362c2e8c"
+# %% [markdown] lang="zh" of="94f3e25c"
 # 平移、旋转、缩放：每个种子都变好，在平移过的数字上好得尤其多，因为训练时网络已经见过这样的位置。镜像也给人启发：在测试数字上它有害，
 # 因为它给网络看的有一半是镜像，而镜像后的 2、4、7 已经不是数字；在平移过的数字上，它的均值略高，但标记相互重叠，不能说 “更好”。
 # （它在那里为什么无害，这是一种猜测：镜像后的笔画换了位置，算是一种粗糙的平移。）一种增强好不好，要看你关心的是哪些数字。

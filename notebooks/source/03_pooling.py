@@ -513,7 +513,7 @@ plots.show(
 # - **Global pooling keeps its answers**, as the bare maps above promised. The price: the dense layer no longer knows *where*
 #   a feature was seen, so the convolutions must find features that say enough wherever they are. In as many epochs as the
 #   others need, it is clearly the worst; in three times as many it comes near them, and still pays for not knowing.
-# %% [markdown] lang="zh" of="0af20e76"
+# %% [markdown] lang="zh" of="8c6d27c3"
 # 把两幅图放在一起读。
 #
 # - **在这里，缩小不损失准确率，还省时间。** 用最大或平均池化，错误率不比不池化高，用时却只是它的一小部分。时间减少得没有乘法次数那么多：

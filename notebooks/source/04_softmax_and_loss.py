@@ -14,7 +14,7 @@
 #
 # **To know before:** gradients and the chain rule, a small network in Keras (chapter 1). Time and memory, measured, stand
 # below the imports.
-# %% [markdown] lang="zh" of="71b0bb38"
+# %% [markdown] lang="zh" of="bccb8817"
 # # 4 Softmax 与损失函数
 #
 # 网络的末端是一串数。softmax 把它们变成概率，损失函数说出错了多少；而损失的梯度，是网络唯一的老师。损失选得不好，
@@ -876,7 +876,7 @@ exercises.check("04.temperature_gradient", temperature_gradient)
 # Write `calibration_error(confidence, right, bins)`: `confidence` *(examples,)* from 0 to 1, `right` *(examples,)* of
 # `True` and `False`, and `bins`, the number of equal parts into which (0, 1] is cut, each closed on the right: for 2 they are
 # (0, 0.5] and (0.5, 1]. No loop over examples.
-# %% [markdown] lang="zh" of="5b06f7dc"
+# %% [markdown] lang="zh" of="8d1823d3"
 # ### 练习 3 · 难 —— 期望校准误差
 #
 # 写出 `calibration_error(confidence, right, bins)`：`confidence` *（样本，）* 在 0 到 1 之间，`right` *（样本，）* 是

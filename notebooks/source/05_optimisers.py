@@ -336,7 +336,7 @@ print(f"{len(in_order(doubled))} numbers visited · 访问的数    {start.gradi
 # this chapter. The digits are split in three, and each part has one job: *training* digits give gradients, *validation*
 # digits choose learning rates, *test* digits give the numbers that are reported.
 
-# %% [markdown] lang="zh" of="f668afd8"
+# %% [markdown] lang="zh" of="c7f10027"
 # ## 换成数组
 #
 # 每个数都建一个 Python 对象太慢。课程的 `autodiff.Tensor` 是同一个引擎，只是里面装的是数组；每种运算旁边就是它的求导规则，
@@ -699,7 +699,7 @@ for condition in (10, 100, 1_000):
 #
 # An equality that cannot fail proves nothing. So leave out one part at a time: does the comparison notice?
 
-# %% [markdown] lang="zh" of="e136846f"
+# %% [markdown] lang="zh" of="708a82ed"
 # ## 每个权重都有自己的步长
 #
 # 有的梯度大，有的梯度极小，所有权重共用一个学习率就不合身了。下面几种方法把每个权重的梯度除以它自己平常的大小。
@@ -1043,7 +1043,7 @@ plots.show(
 # apart? Test: multiply the loss by 100 and look at the path. A learning rate that changes with time but is the same for
 # all weights passes the factor on. A method that divides by the size of each weight's own gradients does not feel it.
 
-# %% [markdown] lang="zh" of="b8e6dc9a"
+# %% [markdown] lang="zh" of="d1ce71cc"
 # 先看范围，再下结论。图上方有两行列出与最好者范围重叠的优化器，以及与调过的 SGD 重叠的优化器：同一组之内，这个实验看*不*出差别，
 # 何况只有三个种子。我们跑了三次，每次都换新种子，平均最高的都是 Muon：这个网络几乎所有权重都在一个大矩阵里，正合 Muon 的用处；
 # 而且这里比的是更新次数，不是时间（Muon 每次更新要多做好几次矩阵乘法）。在随课程保存的这次运行里，它的默认学习率甚至胜过调出来的：

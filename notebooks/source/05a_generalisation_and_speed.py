@@ -129,7 +129,7 @@ plots.show(
 # trustworthy: the weights are random, and the averages inside Adam or batch normalisation know nothing yet. The cell
 # computes each schedule twice, in NumPy and in Keras, for every fifth of 1,200 updates.
 
-# %% [markdown] lang="zh" of="ba752740"
+# %% [markdown] lang="zh" of="7b757b0a"
 # ## 四种学习率调度
 #
 # **学习率调度**（learning-rate schedule）给出每次更新所用的学习率 $\eta$；$t = 0, 1, 2, \dots$ 数的是更新次数，*不是*轮数。
@@ -354,7 +354,7 @@ plots.show(
 # A sentence often printed: *large models tend to overfit, because size harms generalisation*. **Predict** the curve of the
 # test error: where will its lowest point be?
 
-# %% [markdown] lang="zh" of="f1368156"
+# %% [markdown] lang="zh" of="281631d0"
 # **怎样读这张图。** 不要取最低点：到了那里，训练已经快要失控。它的确切位置也有几分运气，因为那里的曲线很平：换一次运行，可能差好几倍。
 # 学习率*不变*时，取它的十分之一左右。带预热的调度能承受得更高，
 # 因为峰值到来时网络已经站稳；再加上批量归一化，最好的峰值可能在最低点之外，后面的竞速用的就是这样一个值，
@@ -883,7 +883,7 @@ for name, lowest in choose(smoke={"two epochs": 0}, laptop={"soft labels": 10, "
 # `time_to_accuracy(seconds, accuracy, target)`: from the seconds of each epoch and the accuracy after each, return the
 # seconds passed when the target is first reached, and `math.inf` if it never is.
 
-# %% [markdown] lang="zh" of="631ce735"
+# %% [markdown] lang="zh" of="56e8809e"
 # **发生了什么。** 最大的一个因素不是什么巧妙的层，而是在没有什么可学时停下来，并且让学习率那时已经降下来。
 # 第二是少算一些位置。
 # 批量归一化*花费*时间，换来准确率。其余都是小因素，但小因素会相乘。

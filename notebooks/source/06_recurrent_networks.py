@@ -262,7 +262,7 @@ print("bias before training, i f c o · 训练前的偏置:", fresh.get_weights(
 # | `False`, as in the paper (its last version; the first had the other order) | $g = \tanh(x_t W_h + b_h + (r \odot h_{t-1})\, U_h)$ | $b$ |
 # | `True`, Keras' default, what GPU libraries compute | $g = \tanh(x_t W_h + b_h + r \odot (h_{t-1} U_h + b'_h))$ | $b$ and $b'$ |
 
-# %% [markdown] lang="zh" of="14edbfcf"
+# %% [markdown] lang="zh" of="0bbeeda6"
 # 24 种里只有一种对；别的库存下来的权重文件，顺序可能是另一种。另外，Keras 把**遗忘门的偏置初始化为 1**，其余都是 0：
 # $\sigma(1)$ 大约是四分之三，所以刚建好的 LSTM 倾向于 “记住”。请记住这个数。
 #
@@ -511,7 +511,7 @@ print("after reset_state() · 清零之后:", exercises.close(fresh_start, piece
 # How large is the gradient of the last state with respect to the row $k$ steps earlier, compared with the last row?
 # **Predict** the order of three curves: simple cell, LSTM, GRU, all with Keras' own starting weights.
 
-# %% [markdown] lang="zh" of="5f60a07f"
+# %% [markdown] lang="zh" of="277dd451"
 # ## 梯度能回传多远？
 #
 # 从第 $T$ 步回到第 $t$ 步，梯度要穿过 $T - t$ 个雅可比矩阵。对简单单元来说，每一个都是 tanh 的斜率（至多为 1）与 $U^\top$ 的乘积：
@@ -631,7 +631,7 @@ plots.show(
 # `clipvalue` (each number). **Predict** which of them keep the direction. Against vanishing none of them helps: the factor
 # is never above 1.
 
-# %% [markdown] lang="zh" of="d4673eda"
+# %% [markdown] lang="zh" of="a6251ee6"
 # 可见那句话对没训练过的网络并不成立：用 Keras 自己的初始权重时，LSTM 并不比*简单*单元传得更远，GRU 传得最近。
 # Keras 用正交矩阵（旋转，也可能带一次镜像）来初始化简单单元，而正交矩阵保持长度；GRU 的 $z = \sigma(0)$ 让旧状态每步减半。
 # 至于 $\sigma(1) \approx 0.73$，它的 100 次方是 $10^{-14}$；LSTM 的曲线高出这个数的部分，走的是另一条路，即隐藏状态。
@@ -803,7 +803,7 @@ plots.show(
 # And clipping? Take the simple cell with $U \times 2$, one digit a page, plain gradient descent at a high rate, with the
 # gradient clipped at 1 or not, all else equal.
 
-# %% [markdown] lang="zh" of="0731b88c"
+# %% [markdown] lang="zh" of="1b595280"
 # 在这么短的训练里，承诺兑现了：传到的梯度越微弱，网络就越接近瞎猜；LSTM 学不学得会，竟由偏置里的一个数决定。图上还有三处值得再看一眼：
 #
 # - **光有梯度还不够。** 偏置为 4 的 GRU 和 LSTM 梯度是同一个量级，可一旦后面有别的数字，LSTM 就更好。GRU 的一个门身兼两职：$z = 0.98$ 保留旧状态，
@@ -853,7 +853,7 @@ for (name, band), limit in zip(clipping_bands.items(), (None, 1.0), strict=True)
 # in $b$, turns $z$ into $1 - z$. If the two conventions are the same cell, Chung's rule with these mirrored weights must
 # give Keras' numbers. And if the printed rule were only a third convention, some sign should do it, too.
 
-# %% [markdown] lang="zh" of="1a131dc3"
+# %% [markdown] lang="zh" of="f4af7925"
 # 裁剪了就学得会；不裁剪，每爆炸一次，就被甩离已经找到的地方。每次停在哪里不一定，但总是落后。
 #
 # ## 公式门诊：多出来的一个门
@@ -938,7 +938,7 @@ for name, set_of_weights in [("as they are · 原样", gru_weights), ("sign of z
 # `SimpleRNN`, because it can pass its input through unchanged (kernel 1, recurrence 0), so that its output *is* the mask; an LSTM
 # keeps its mask in the same way.
 
-# %% [markdown] lang="zh" of="94d65896"
+# %% [markdown] lang="zh" of="17cabdb6"
 # ### 再看一个：`dropout=0.5` 每一步都重新抽吗？
 #
 # 在 Keras 2 里，LSTM 的输入随机失活每一步抽的都不一样；Keras 3 只抽一次，整个序列共用同一个掩码
@@ -1087,7 +1087,7 @@ exercises.quiz("06")
 #
 # Next: chapter 6a sets these cells to work on digits, on reviews in two languages, and on the air's carbon dioxide.
 
-# %% [markdown] lang="zh" of="b81c0cf1"
+# %% [markdown] lang="zh" of="bb528574"
 # ## 用在哪里，读些什么
 #
 # 循环网络做过语音识别（[Graves、Mohamed 与 Hinton，2013](https://arxiv.org/abs/1303.5778)），

@@ -650,7 +650,7 @@ plots.show(
 # In a rising series that mean is far off nearly always, so beside it even a forecast that understands nothing looks
 # good. Two such forecasts, one month ahead and one year ahead:
 
-# %% [markdown] lang="zh" of="641c5444"
+# %% [markdown] lang="zh" of="4a03a9cd"
 # 常见的配方比什么方法都不用还糟：单元会饱和，遇到新的高度仍按旧的高度作答，误差就是这些年涨上去的部分。只做一次减法，同一个网络就成了好的预测器。
 # 而用 24 个差做的线性预测，一毫秒就算完，同样好，甚至更好。这并不是这条序列碰巧如此：M4 竞赛里，没有一个纯机器学习的方法赶上基准，而基准不过是几种简单统计方法的组合
 # （[Makridakis、Spiliotis 与 Assimakopoulos，2018](https://doi.org/10.1016/j.ijforecast.2018.06.001)），夺冠的是两类方法的结合

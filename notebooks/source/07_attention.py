@@ -86,7 +86,7 @@ results.cost("07")
 # arm of a star of the flag. The keys are all 8,649 windows. A score is a dot product: large where two windows have light and dark in the same
 # places. (Averaging pixels with such weights is a good way to remove noise,
 # [Buades, Coll and Morel 2005](https://doi.org/10.1109/CVPR.2005.38).) **Before you run:** where will the weights be?
-# %% [markdown] lang="zh" of="1d9a8817"
+# %% [markdown] lang="zh" of="7a4caa52"
 # ## 想法：一本 “软” 字典
 #
 # 在 Python 字典里查东西，是拿你的**查询**（query）去和所有的**键**（key）比，找到相等的那个，取出它的**值**（value）；没有相等的键，

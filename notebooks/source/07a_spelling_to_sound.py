@@ -606,7 +606,7 @@ print(f"a = {token_accuracy:.1%}   a^n = {independent:.1%}   words right · 全�
 # A wider beam finds sequences with a *higher probability*; that is what it is for. Whether they are *better* is a question to
 # the data. Below: width 1 to 16, and what length does.
 
-# %% [markdown] lang="zh" of="6c7014a4"
+# %% [markdown] lang="zh" of="620847d4"
 # **诊断。** 教师强制下的词元准确率回答的是另一个问题：假如前面全对，*下一个*音有多准？要评判，就评判实际使用的东西：自己写出来的整个词。
 # （错误也不是相互独立的：它们集中在难词里，所以全对的词比 $a^n$ 说的要多。前面让你猜的那道题：若相互独立，
 # $1 - 0.95^6 \approx 0.26$；错误越集中，就比它越低。）

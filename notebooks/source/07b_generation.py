@@ -245,7 +245,7 @@ proofs.equal({"∂L/∂z by hand": by_hand, "GradientTape": tape.gradient(loss, 
 # surroundings: a sign that only ever follows one other is a bad guess anywhere else
 # ([Chen and Goodman 1999](https://doi.org/10.1006/csla.1999.0128)). No gradient, no GPU; for decades this *was* the language model.
 
-# %% [markdown] lang="zh" of="47746616"
+# %% [markdown] lang="zh" of="b0a226a7"
 # ## 基线：只会数数的模型
 #
 # **n 元模型**（n-gram）只看最后 $n-1$ 个符号 $h$，数一数后面出现过什么。遇到从没出现过的开头，它也不能交白卷。
@@ -524,7 +524,7 @@ plots.show(figure, alt="Time of a step by tokens written: without a cache it gro
 # one. Beside them writes the 4-gram, with the same function. The figure sets them as a Chinese book would, from top to bottom and right to left; where lines two
 # and four do rhyme, a red circle stands around the two characters (after so short a training, often nowhere).
 
-# %% [markdown] lang="zh" of="3fc86112"
+# %% [markdown] lang="zh" of="ab60ecff"
 # ## 网络来写
 #
 # 每种规则的任务相同：从同一批留出诗的第一个字接着写。下面是每种规则写的**第一首**，不是挑出来最好的一首。旁边还有 4 元模型，用的是同一个函数。
@@ -810,7 +810,7 @@ for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items()
 # The split is by **novel**: *Persuasion* is held out, with all its names. (The next cell lets go of the poems' network, to make
 # room. If you want to go back to the poems afterwards, except for the acrostics, run the notebook from the top.)
 
-# %% [markdown] lang="zh" of="df08444e"
+# %% [markdown] lang="zh" of="329ca0fb"
 # **诊断。** 这个网络有一副好耳朵。把一、二句或二、四句对调，平仄就不再相对相粘，它几乎每次都听得出来。两联对调，
 # 平仄的格局不变（拿 “平仄仄平” 试一试），它就迟钝多了。换上别人的一联，比较的是两段不同的文字，用字常见的那一联跟谁在一起都占便宜，
 # 所以表里这一行说明不了什么。前面图中的点线比得更公平：*同样的*字，接在自己的前半之后和接在别人的前半之后，损失主要落在平仄该呼应的地方。

@@ -472,7 +472,7 @@ followed = after = before = None  # 48 MB of counts, not needed any more
 # The ablation runs with the fewest labels only. Except for all 8,000, the labels are drawn three times, and one draw can mislead: the figure
 # shows them all. **Predict the order for 100 labels, and for 8,000.**
 
-# %% [markdown] lang="zh" of="d2eeae16"
+# %% [markdown] lang="zh" of="9291c187"
 # 在随课程保存的运行里，大多还不对：编码器排第一的猜测中，只有 “好” 的种类是对的；其余不是常见字，就是从空的旁边抄来的
 # （“服务” 之后又猜 “服”）。
 #

@@ -320,7 +320,7 @@ plots.show(
 # grown by a factor of 2.4 a year since 2016, most of it chips and staff ([Cottier et al.
 # 2024](https://arxiv.org/abs/2405.21015)). Few can pay for such a curve, and nobody for long.
 
-# %% [markdown] lang="zh" of="d3cbf386"
+# %% [markdown] lang="zh" of="55d5afca"
 # **发生了什么。** 定律描述小的运行，误差只有百分之一二；预测最大的那次，误差却是它的好几倍。偏差是有方向的：
 # 模型和数据都大的那些点，比两个独立的项所允许的*更好*；至于原因，这个实验说不出来。自助法看不到这一点：它只是用同一个公式反复拟合同一批小的运行，
 # 区间反映的是拟合的离散程度，至于公式本身在范围之外是否还成立，它一概不知。已发表的定律拟合的范围宽得多，可它们同样被人重新拟合过：
@@ -370,7 +370,7 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 # world's electricity, 436 g CO2 per kWh in 2022 ([Ember 2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/));
 # a hydro-electric country has a tenth of it, coal twice.
 
-# %% [markdown] lang="zh" of="b8e13482"
+# %% [markdown] lang="zh" of="f3a5514c"
 # 引用这个指数之前，先看区间。规模和数据都只跨一两个数量级的运行，几乎定不住它：小的 $\alpha$ 配小的 $E$，与大的 $\alpha$ 配大的 $E$，
 # 拟合得几乎一样好。已发表的结果用的运行多得多，范围也宽得多，结论仍不一致：
 # [Kaplan 等（2020）](https://arxiv.org/abs/2001.08361) 得 0.73，Hoffmann 等得 0.46 至 0.50。真要分配预算，别用我们这一个。还有一个缘故：小数据集最多重复八遍，
@@ -673,7 +673,7 @@ plots.show(
 #
 # Below, the same space is used for **search**: each picture with its nearest name in each language. Every number shown was kept back.
 
-# %% [markdown] lang="zh" of="8b1f0b64"
+# %% [markdown] lang="zh" of="2d42ecd7"
 # **图里说了什么。** 两种语言里，网络都读出了图和名字都没见过的数：它学会的是 “这个位置上的数字” 和 “这个位置上的词”，不是七十个数的清单。
 # 但 *eleven* 和 *twelve* 不是由部件拼成的，本事再大也猜不出来，英文只能死记；十一、十二是拼成的，没见过也读得出。
 # 标签用什么语言，也是模型的一部分。
@@ -990,7 +990,7 @@ exercises.check("08.retrieve", retrieve)
 # For unit vectors the product is the cosine: large means near. `argsort` sorts upwards. Along which axis do the texts lie?
 # (And with a billion texts one still multiplies query vectors by text vectors; an index only chooses which of them are worth it.)
 
-# %% [markdown] lang="zh" of="5f860f47" tags=["hint"]
+# %% [markdown] lang="zh" of="c9822de6" tags=["hint"]
 # 单位向量的内积就是余弦：越大越近。`argsort` 是从小到大排的。文本在哪一条轴上？
 # （有十亿段文本时，做的仍是查询向量乘文本向量；索引只是先挑出值得去乘的那些。）
 

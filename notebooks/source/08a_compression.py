@@ -949,7 +949,7 @@ exercises.check("08a.sparse_bytes", sparse_bytes)
 # `np.count_nonzero` counts the survivors. Each brings two things along: its value and its place in the row. The counters are there
 # even for an empty row. From when on it pays: divide by the size of the dense matrix. With 4 and 2 bytes the format pays beyond about
 # one third of zeros, with 8-bit values (1 byte against 1 + 2) only beyond two thirds.
-# %% [markdown] lang="zh" of="edced1d5" tags=["hint"]
+# %% [markdown] lang="zh" of="338ef346" tags=["hint"]
 # `np.count_nonzero` 可以数出留下的个数。每一个都带着两样东西：值，和它在行里的位置。哪怕一行是空的，也要有计数。
 # 什么时候划算，除以稠密矩阵的大小就知道：4 字节加 2 字节时，零要超过约三分之一；值只占 1 字节时（1 对 1 + 2），要超过三分之二。
 # %% [markdown] lang="en"
@@ -1026,7 +1026,7 @@ exercises.quiz("08a")
 # nothing, and int8 saves bytes but no time here.
 #
 # Next: chapter 8b keeps a network's size and changes its task.
-# %% [markdown] lang="zh" of="bad5b068"
+# %% [markdown] lang="zh" of="ba8c8ee1"
 # ## 用在哪里，读些什么
 #
 # 语言模型能在个人电脑上跑起来，靠的就是 4 位权重，通常还借助一点校准数据来舍入

@@ -736,7 +736,7 @@ plots.show(
 # [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied: first see whether a reader trained with *uniform* weights
 # is worse; and hand the learned weights to a reader *without* context: if they mean something, they must help it. We do both.
 
-# %% [markdown] lang="zh" of="2503cd8c"
+# %% [markdown] lang="zh" of="ec6f0165"
 # 左表里有一半方法几乎不动：图像黑的地方，不管权重是什么，它们都是 0，所以眼睛认出来的其实是图像。右表只看笔画上的次序和符号，
 # 只有一种没通过：面对一个什么都不懂的网络，导向反向传播的名次大体照旧。它的清晰，多半来自图像本身
 # （原因见 [Nie 等，2018](https://arxiv.org/abs/1805.07039)）。该拒绝的正是这张图，偏偏它又属于最清晰的。
@@ -1136,7 +1136,7 @@ exercises.quiz("08c")
 #
 # Next: chapter 8d asks what a network gives away about the people in its training data.
 
-# %% [markdown] lang="zh" of="e7a2f9f3"
+# %% [markdown] lang="zh" of="6517ff20"
 # ## 用在哪里，读些什么
 #
 # 归因有助于找毛病：像我们的标记那样的捷径，在胸部 X 光片里就被发现过，网络学会的是照片来自哪家医院

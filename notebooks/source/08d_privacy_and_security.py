@@ -84,7 +84,7 @@ results.cost("08d")
 # A wrong label cannot be guessed from the image, so a network that knows it can only have **memorised** it.
 # **Predict:** which of the two tells more, and about whom?
 
-# %% [markdown] lang="zh" of="069101c4"
+# %% [markdown] lang="zh" of="67758f14"
 # ## 想法：网络记住了什么，就会泄露什么
 #
 # 拿训练过的数字去问网络，它很有把握；换一个没见过的，它的把握就小一点。这个差别叫过拟合，同时也是泄密：
@@ -999,7 +999,7 @@ exercises.quiz("08d")
 #
 # Next: chapter 9 trains on many devices.
 
-# %% [markdown] lang="zh" of="23ee3863"
+# %% [markdown] lang="zh" of="71657623"
 # ## 用在哪里，读些什么
 #
 # 美国 2020 年人口普查的数据是在差分隐私下发布的（[Abowd 等，2022](https://doi.org/10.1162/99608f92.529e3cb9)）；手机输入法用联邦学习训练下一词预测

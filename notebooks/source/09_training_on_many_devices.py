@@ -17,7 +17,7 @@
 #
 # **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 2a). Time and memory, measured, stand
 # below the imports.
-# %% [markdown] lang="zh" of="37240a8b"
+# %% [markdown] lang="zh" of="24e4763d"
 # # 9 分布式训练
 #
 # 大模型是在成千上万个设备上同时训练的。这些设备彼此之间做什么？主要就一件事：各看一批数据中自己的那一份，然后把梯度加起来。
@@ -188,7 +188,7 @@ proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 
 #
 # ([Patarasuk and Yuan 2009](https://doi.org/10.1016/j.jpdc.2008.09.002)). **Predict:** who owns which finished piece after the
 # first half, if device $d$ begins by sending piece $d$?
-# %% [markdown] lang="zh" of="1a000a68"
+# %% [markdown] lang="zh" of="ed30b389"
 # **诊断。** 直接平均时，那三个样本每个的分量是其他样本的三分之五倍。所以要么让每个样本的损失都除以*全局*批的大小再相加，要么保证各份一样大。
 # 本课程自己的循环 `training.distributed_fit` 丢掉最后不满的一批（在 `tf.data` 里就是 `drop_remainder=True`）。
 #
@@ -454,7 +454,7 @@ proofs.equal({
 # are the same, and that is the **linear scaling rule**: batch times $k$, learning rate times $k$
 # ([Goyal et al. 2017](https://arxiv.org/abs/1706.02677)). How far apart are they? The gradient changes in proportion to the way gone,
 # so the relative difference should fall like $\eta$:
-# %% [markdown] lang="zh" of="bdfb3cb9"
+# %% [markdown] lang="zh" of="fb61a03a"
 # 既不是 “那个方差”，也不是平均：用普通的批量归一化，每个副本记住的是**自己**那一份的方差。同一个变量的几份拷贝就这样悄悄分了家，而存进文件的是第一个副本的那份。
 # 每份有几百个样本时，没人会察觉；每份只有四个时，各副本就是不同的网络，而存下来的只有其中一个。
 #
@@ -616,7 +616,7 @@ plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted
 #
 # Past the bend, more devices burn more energy for the same training. That is why a batch has a best size, and why very large
 # machines cut their models in other ways too.
-# %% [markdown] lang="zh" of="f42f86e6"
+# %% [markdown] lang="zh" of="45b76c35"
 # - **批小的时候，只看样本数。** SGD 配线性规则，批乘以四，步数接近四分之一，每种批大小、几乎每个学习率都如此（只有仍在角逐的最大那几个学习率省得少些）：同一条路，步子迈得大些而已。改用平方根，就明显不到。作为*等价关系*，这条规则是对的。
 # - **它不是求最好学习率的规则。** 竖着看 SGD 的第一列：批为 1024 与批为 64 要走的步数差不多；学习率这么小，噪声不碍事，样本多了也没好处。横着看，`inf` 的意思是*放弃*：
 #   一个学习率只要已不可能是最好的，就不再跑下去。最好的学习率右边，很快就是要走更多步、甚至永远到不了的；在那里，让步子再长也没用的是损失的曲率，不是噪声，
@@ -838,7 +838,7 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 # `tf.distribute.cluster_resolver.SlurmClusterResolver` makes it from Slurm's variables). On GPUs put `REPLICAS = 0` above. Watch
 # the *global* batch: it has to grow with the devices if
 # each shall have something to do, and the learning rate with it, up to the bend that you have measured.
-# %% [markdown] lang="zh" of="392bfcaa"
+# %% [markdown] lang="zh" of="36459f0d"
 # ## 同一个单元格，换一台机器
 #
 # 本课程几乎每一章都以 `strategy = devices.create_strategy()` 开头，要训练的模型都在 `strategy.scope()` 里搭建
@@ -959,7 +959,7 @@ exercises.quiz("09")
 # run for this course.
 #
 # Next: chapter 9a makes one device faster.
-# %% [markdown] lang="zh" of="80951475"
+# %% [markdown] lang="zh" of="eb229c59"
 # ## 用在哪里，读些什么
 #
 # 凡是一个设备不够用的训练，几乎都用数据并行。一个设备装不下的模型还要再切：按层切（*流水线并行*，[Huang 等，2018](https://arxiv.org/abs/1811.06965)），在层内部切（*张量并行*，

@@ -20,7 +20,7 @@
 #
 # **To know before:** `fit` and the training step (chapters 1 and 5), convolution (chapter 2), the Transformer block
 # (chapter 7). Time and memory, measured, stand below the imports.
-# %% [markdown] lang="zh" of="f8205f9a"
+# %% [markdown] lang="zh" of="0ecce9b0"
 # # 9a 同一台机器，更快
 #
 # 第 9 章靠加机器提速，本章一台也不加。许多训练循环让机器闲着一大截：处理器等图像，加速器等处理器，每两次运算之间 Python 都要插一句话，
@@ -808,7 +808,7 @@ proofs.equal({"NumPy": np.array(history)[:, :3], "Keras": np.array(history)[:, 3
 # bfloat16? And how many bytes fewer must be kept between the forward and the backward pass? *Kept* is what the
 # forward pass makes and the backward pass still needs; the first cell counts that in the graph of our small network,
 # against a formula.
-# %% [markdown] lang="zh" of="e4967fec"
+# %% [markdown] lang="zh" of="c662a2c2"
 # 用 bfloat16 时，这些全不需要：它能表示的小数与 float32 一样小。它的长处正在这里，而不在精度。
 #
 # ## 门诊四：“混合精度让训练更快”
@@ -873,7 +873,7 @@ results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / w
 # in `model.compile` (whose default, `"auto"`, lets Keras choose). Fusion saves reading and writing, not multiplying.
 # **Predict** who gains: a Transformer block (many small element-wise steps) or a CNN (few large products)? Look at
 # both clocks, and at the price of the first call.
-# %% [markdown] lang="zh" of="7ed61892"
+# %% [markdown] lang="zh" of="ba647e6e"
 # **诊断。** 激活值的字节数减半，在哪台机器上都一样。时间却要看硬件：有专门乘十六位数的单元才可能更快（NVIDIA GPU 的张量核心，2017 年起支持 float16，2020 年起支持 bfloat16；
 # TPU；带 AMX 或 AVX512-BF16 的处理器）。没有这种单元的处理器要先转成 float32，算完再转回来，这就要付代价。有单元也还不够：库要用上它，层也要够大。仓库中那次运行的处理器就带 AVX512-BF16，
 # 请看它的比值。所以还是要实测。

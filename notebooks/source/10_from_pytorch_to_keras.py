@@ -707,7 +707,7 @@ plots.show(
 # (log-)softmax itself, so it is applied twice. **Predict:** what is the smallest loss that such a network can reach with ten
 # classes, if it is right *and* certain? And what does Keras do with the same mistake, and with the opposite one: logits
 # given to a loss that expects probabilities? (Chapter 4 trains networks with these mistakes; here the two frameworks are asked what they say to them.)
-# %% [markdown] lang="zh" of="6a62d158"
+# %% [markdown] lang="zh" of="359dd7bb"
 # **四个错误里只有一个是致命的，就是损失里的那个。** 它不报错，照样训练到底；为什么几乎什么也没学到，下面的门诊会说明。
 # **另外三个都落在种子的散布范围之内**，至少三个种子分不出高下。momentum 0.99 通常起步落后：一轮 94 批之后，滑动值里还剩 $0.99^{94} \approx 0.39$ 的初始值
 # （均值 0、方差 1）；训练久了自然就好。用 0.1 时，滑动值几乎就是最后一批的值，曲线往往一直略差一点。Keras 的初始化根本不算错误，只是另一种选择。
@@ -750,7 +750,7 @@ print(f"softmax twice, right and certain · 两次 softmax，答对且确信: {f
 # as PyTorch does (`Permute` puts the channels first) is trained on digits; then its weights go to the ordinary Keras twin, once
 # with transposes only, once by `carry_over`. No shape is wrong, nothing complains. **Predict:** accuracy, and how sure the naive
 # network is of its answers.
-# %% [markdown] lang="zh" of="f52713a2"
+# %% [markdown] lang="zh" of="8b835b7c"
 # **诊断。** PyTorch 把概率当成 logits，一声不响；损失的下限是 $\ln(e + 9) - 1$，而且每个“logit”都在 0 和 1 之间，梯度很弱。
 # 这样的网络照样会学，只是慢，所以这个错误才能一直印下去。Keras 记得哪个张量是 softmax 的输出，会退回到它的 logits，并发出警告；
 # 如果把同样的数当作普通数组给它，它也无能为力。对相反的错误，即给了 logits 却没写 `from_logits=True`，就没有任何保护了：
@@ -817,7 +817,7 @@ plots.show(
 # Every name below is looked up when the cell runs (PyTorch's too, where it is installed). A `!` marks the pairs for which this
 # chapter has found a difference that raises no error. (`BinaryCrossentropy` is marked for the same reason as its sparse sister: its
 # default, too, expects probabilities.)
-# %% [markdown] lang="zh" of="fa64165c"
+# %% [markdown] lang="zh" of="48530acf"
 # **诊断。** $64 \cdot 7 \cdot 7 = 7 \cdot 7 \cdot 64$，所以形状全都吻合，可是每个权重遇到的都是另一个通道、另一个位置的数。准确率与瞎猜无异，把握却不是：
 # 在十个里瞎猜，只该有十分之一的把握，这个网络自称的却是它的好几倍，真是信心十足的胡说。把各列重新排好，孪生网络就又给出训练好的网络的 logits。
 # 以全局池化收尾的网络没有东西要展平，也就不需要重排。
