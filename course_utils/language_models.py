@@ -300,7 +300,6 @@ def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
         logits = predict(full[:, :-1]) / temperature  # (batch, time - 1, vocabulary)
         negative = tf.nn.sparse_softmax_cross_entropy_with_logits(full[:, 1:], logits)  # (batch, time - 1)
         parts.append(-np.asarray(negative)[: len(rows)].astype("float64"))
-    training.return_memory()  # the logits' memory, before the next model comes on top
     return np.where(sequences[:, 1:] == PADDING, 0.0, np.concatenate(parts))
 
 
