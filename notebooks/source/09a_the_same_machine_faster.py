@@ -1138,12 +1138,16 @@ exercises.quiz("09a")
 #   and [*Mixed precision*](https://www.tensorflow.org/guide/mixed_precision); [OpenXLA's
 #   documentation](https://openxla.org/xla).
 #
-# **What the full profile changes.** 20,000 files in the pipelines, all 60,000 digits for the shuffles and the three
-# formats, medians of more calls. It was not run for the committed outputs. On a GPU or TPU it is the ratios that
-# change, and they are the reason to run it there.
+# **What the full profile changes.** 20,000 files in the pipelines, all 60,000 digits for the shuffles and the three formats,
+# medians of more calls. In the stored full run (one seed, on one core, `notebooks/results/full-09a.json`; a few minutes, twice
+# the memory) the verdicts stand, and three are sharper. More digits do not replace shuffling: without it the network still only
+# guesses, and with a buffer of a tenth it loses a quarter of the digits. Weights kept in bfloat16 now lose a little at the high
+# rate as well, mixed precision nothing at either. And the better trained a network is, the smaller its gradients: in float16,
+# without loss scaling, one in six of them would now be zero. On a GPU or TPU it is the ratios that change, and they are the
+# reason to run it there.
 #
 # Next: chapter 10 takes models written in PyTorch and brings them over to Keras, weight for weight.
-# %% [markdown] lang="zh" of="aedd6ec1"
+# %% [markdown] lang="zh" of="8d438da0"
 # ## 用在哪里，读些什么
 #
 # 大模型大多这样训练：混合精度，前面是一条绝不能让加速器等待的流水线，中间经过编译器，还有一部分激活值要算两遍。
@@ -1156,7 +1160,10 @@ exercises.quiz("09a")
 # - TensorFlow 的指南 [*Better performance with the tf.data API*](https://www.tensorflow.org/guide/data_performance) 与
 #   [*Mixed precision*](https://www.tensorflow.org/guide/mixed_precision)；[OpenXLA 文档](https://openxla.org/xla)。
 #
-# **换成 full 配置会怎样。** 流水线里有 20,000 个文件，打乱与三种格式的实验用全部 60,000 个数字，计时的次数也更多。
-# 仓库里保存的输出没有跑过它。换到 GPU 或 TPU 上，变的是那些比值，而这正是值得去那里跑一遍的理由。
+# **换成 full 配置会怎样。** 流水线里有 20,000 个文件，打乱与三种格式的实验用全部 60,000 个数字，计时的次数也更多。在保存的 full
+# 运行里（一个种子，只用一个核，见 `notebooks/results/full-09a.json`；要几分钟，内存是两倍），结论不变，有三条更分明。数字再多也代替不了打乱：
+# 不打乱，网络仍然只是瞎猜；缓冲区只有十分之一时，四分之一的数字读不出来。权重存成 bfloat16，这次在高学习率下也略有损失，
+# 而混合精度在两种学习率下都毫无损失。还有，网络训练得越好，梯度越小：用 float16 又不缩放损失的话，这时有六分之一的梯度会变成零。
+# 换到 GPU 或 TPU 上，变的是那些比值，而这正是值得去那里跑一遍的理由。
 #
 # 接下来：第 10 章把 PyTorch 写的模型搬到 Keras，一个权重也不差。
