@@ -369,8 +369,14 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 # factor is a mean of the
 # world's electricity, 436 g CO2 per kWh in 2022 ([Ember 2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/));
 # a hydro-electric country has a tenth of it, coal twice.
+#
+# Is there no tool for that? [codecarbon](https://docs.codecarbon.io) watches a program while it runs, and its
+# `OfflineEmissionsTracker` needs no network: we tried it. It reads the processor's own power counters where the system gives
+# access to them. On a virtual machine, like that of the committed runs, there is none; then it assumes a power, as we do, and
+# comes near our sum by another way: nearly all of it for the memory, next to nothing for a core that computes at full speed. The
+# digits of a tool are not a measurement. Ask what it read, and what it assumed.
 
-# %% [markdown] lang="zh" of="f3a5514c"
+# %% [markdown] lang="zh" of="01055a0f"
 # 引用这个指数之前，先看区间。规模和数据都只跨一两个数量级的运行，几乎定不住它：小的 $\alpha$ 配小的 $E$，与大的 $\alpha$ 配大的 $E$，
 # 拟合得几乎一样好。已发表的结果用的运行多得多，范围也宽得多，结论仍不一致：
 # [Kaplan 等（2020）](https://arxiv.org/abs/2001.08361) 得 0.73，Hoffmann 等得 0.46 至 0.50。真要分配预算，别用我们这一个。还有一个缘故：小数据集最多重复八遍，
@@ -384,6 +390,10 @@ print("Hoffmann et al. 2022 found 0.46 to 0.50, by three methods · 三种方法
 # 按笔记本处理器满载的 20 W 算（10 到 65 W 都说得过去，
 # 所以答案只准到三倍以内）。电网因子取全球平均，2022 年每千瓦时 436 克 CO2
 # （[Ember，2023](https://ember-energy.org/latest-insights/global-electricity-review-2023/)）；以水电为主的国家只有它的十分之一，以煤电为主的则是两倍。
+#
+# 难道没有现成的工具吗？[codecarbon](https://docs.codecarbon.io) 在程序运行时计量能耗，它的 `OfflineEmissionsTracker` 不需要网络，我们试过。
+# 系统允许时，它读处理器自带的功率计数器。仓库中的运行是在虚拟机上做的，读不到计数器，这时它也只能假设一个功率，总数与我们的相近，
+# 来路却不同：几乎全算在内存头上，一个满负荷计算的核反倒几乎不耗电。工具给出的数字位数再多，也不等于测量；要问它读了什么，又假设了什么。
 
 # %% tags=["nbval-ignore-output"]
 WATTS, GRAMS_PER_KWH = 20, 436
