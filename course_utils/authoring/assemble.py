@@ -93,10 +93,8 @@ def code_cells(built) -> list:
 
 
 def copy_outputs(origin, target, language: str) -> None:
-    """Copy outputs from one executed notebook to another by cell id, keeping what belongs to `language`."""
-    executed = {cell.id: cell for cell in code_cells(origin)}
-    for cell in code_cells(target):
-        source = executed[cell.id]
+    """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`."""
+    for source, cell in zip(code_cells(origin), code_cells(target), strict=True):
         cell.execution_count = source.execution_count
         cell.outputs = [localise(output, language) for output in copy.deepcopy(source.outputs)]
         alt = next((alt_of(output) for output in cell.outputs if alt_of(output)), None)

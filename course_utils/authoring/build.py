@@ -18,8 +18,8 @@ import nbformat
 
 from course_utils import exercises, results
 from course_utils.authoring import assemble, readme, source
-from course_utils.authoring.dependencies import code_hash
 from course_utils.authoring.lint import lint
+from course_utils.workshop.stamp import stamp
 
 CELL_SECONDS = 900
 MOST_SECONDS = float(os.environ.get("COURSE_MOST_SECONDS", 240))  # a slower machine may raise it
@@ -120,8 +120,11 @@ def execution_needed(chapter, english, previous) -> bool:
     if previous is None or not chapter.results().exists():
         return True
     stored = previous.metadata.get("course", {})
-    current = code_hash([cell.source for cell in assemble.code_cells(english)])
-    return stored.get("code") != current or stored.get("outputs") != outputs_hash(previous)
+    return stored.get("stamp") != _stamp(chapter, english) or stored.get("outputs") != outputs_hash(previous)
+
+
+def _stamp(chapter, english) -> str:
+    return stamp([cell.source for cell in assemble.code_cells(english)], chapter.results_read())
 
 
 def finished(chapter, origin) -> dict:
@@ -134,7 +137,7 @@ def finished(chapter, origin) -> dict:
             generated = _generated_output(chapter, cell, language)
             if generated is not None:
                 cell.outputs = [generated]
-        built.metadata.course["code"] = code_hash([cell.source for cell in assemble.code_cells(built)])
+        built.metadata.course["stamp"] = _stamp(chapter, built)
         built.metadata.course["outputs"] = outputs_hash(built)
         nbformat.validate(built)
         complete[language] = built

@@ -32,6 +32,13 @@ class Chapter:
 
     path: Path
     cells: list
+    reads: list = field(default_factory=list)  # stored results that its code reads: ["seeds-02", "laptop-*"]
+
+    def results_read(self) -> list:
+        """Return the stored results files that the chapter declares to read, without its own laptop run."""
+        folder = notebooks_folder(self.path) / "results"
+        found = {path for pattern in self.reads for path in folder.glob(f"{pattern}.json")}
+        return sorted(found - {self.results()})
 
     @property
     def number(self) -> str:
@@ -98,7 +105,7 @@ def read(path: Path) -> Chapter:
         )
         for cell, line in zip(parsed, markers, strict=True)
     ]
-    return Chapter(path, cells)
+    return Chapter(path, cells, list(parsed[0].metadata.get("reads", [])) if parsed else [])
 
 
 def translation_hash(english: str) -> str:

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["seeds-01"]
 # # 1 Background
 #
 # *Deep Learning, Measured.* In this course nothing is true because it is printed. You compute it, measure it, and compare.

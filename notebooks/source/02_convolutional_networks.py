@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["seeds-02"]
 # # 2 Convolutional networks
 #
 # A network that looks at a picture through a small window, and slides the window. That one idea reads your handwriting,

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["seeds-03"]
 # # 3 Pooling
 #
 # A network does not need to know to the pixel where a stroke is. Pooling throws that knowledge away on purpose: it

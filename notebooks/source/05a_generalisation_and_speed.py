@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["full-05a", "seeds-05a"]
 # # 5a Generalisation and speed
 #
 # A network that knows its training digits by heart is useless if it fails on yours. And a network that needs five

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["seeds-07"]
 # # 7 Attention and the Transformer
 #
 # A recurrent network reads a sentence like a tape, one step after the other. Attention lets every word look at every other

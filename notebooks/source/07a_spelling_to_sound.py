@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["full-07a", "seeds-07a"]
 # # 7a Spelling to sound
 #
 # *Though, tough, thought*: the same four letters, three different sounds. Who has never seen the word *dough* before, how

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["full-*", "laptop-*"]
 # # 8 Future trends, measured
 #
 # Talks about the future of AI are made of nouns: bigger models, greener, multimodal, portable, fair. Each noun hides a

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["seeds-09"]
 # # 9 Training on many devices
 #
 # A large model is trained on thousands of devices at once. What do they do with each other? Mostly one thing: each looks at its

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" reads=["seeds-10"]
 # # 10 From PyTorch to Keras
 #
 # Much of what you will want to read is written in PyTorch, and this course is written in Keras. The ideas are the same; the
