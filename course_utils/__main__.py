@@ -7,7 +7,7 @@ import difflib
 import os
 import sys
 
-from course_utils import bootstrap
+from course_utils.door import bootstrap
 
 COMMANDS = (
     ("run", "执行章节，写出 report/index.html", "execute the chapters and write report/index.html"),
@@ -49,20 +49,20 @@ def help_text():
 def dispatch(command, arguments):
     """Runs one command inside the finished environment; returns its exit code."""
     if command in ("run", "report", "seeds"):
-        from course_utils import runner
+        from course_utils.workshop import runner
 
         return runner.main(command, arguments)
     if command == "build":
-        from course_utils.authoring import build
+        from course_utils.workshop import build
 
         return build.main(arguments)
     if command == "test":
         return run_tests(arguments)
     if command == "lab":
-        from course_utils import lab
+        from course_utils.door import lab
 
         return lab.main(arguments)
-    from course_utils import doctor
+    from course_utils.door import doctor
 
     return doctor.main(arguments)
 
@@ -96,7 +96,7 @@ def main(argv):
         return dispatch(command, arguments) or 0
     except bootstrap.SetupError as error:
         if command == "doctor":
-            from course_utils import doctor
+            from course_utils.door import doctor
 
             return doctor.main(arguments, problem=str(error))
         print(f"\n{error}", file=sys.stderr)

@@ -9,10 +9,20 @@ from course_utils.exercises import close, exercise, expect
 def count_parameters(answer):
     """Sizes from hand, each picked for one mistake."""
     found = answer([3, 2])
-    expect(found != 6, "只数了权重：每个输出还有一个偏置", "only the weights were counted: every output has a bias too")
+    expect(
+        found != 6,
+        "只数了权重：每个输出还有一个偏置",
+        "only the weights were counted: every output has a bias too",
+    )
     expect(found != 9, "偏置属于输出，不属于输入", "a bias belongs to every output, not to every input")
-    expect(found != 11, "输入没有偏置：只有后面一层才有", "the input has no biases: only the layer after it has")
-    expect(found == 8, "[3, 2] 应有 3·2 个权重和 2 个偏置，共 8 个", "[3, 2] has 3·2 weights and 2 biases, 8 in all")
+    expect(
+        found != 11, "输入没有偏置：只有后面一层才有", "the input has no biases: only the layer after it has"
+    )
+    expect(
+        found == 8,
+        "[3, 2] 应有 3·2 个权重和 2 个偏置，共 8 个",
+        "[3, 2] has 3·2 weights and 2 biases, 8 in all",
+    )
     found = answer([784, 128, 10])
     expect(
         found != 784 * 10 + 10,
@@ -38,7 +48,11 @@ def count_parameters(answer):
 def training_days(answer):
     """A training of exactly one day at full speed, then one thing at a time."""
     found = answer(1_000, 14_400, 1, 1_000, 1.0)
-    expect(not close(found, 86_400), "这是秒数：再除以一天的秒数", "these are seconds: divide by the seconds of a day")
+    expect(
+        not close(found, 86_400),
+        "这是秒数：再除以一天的秒数",
+        "these are seconds: divide by the seconds of a day",
+    )
     expect(not close(found, 24), "这是小时数：应为天数", "these are hours: the result should be days")
     expect(
         not close(found, 1 / 3),
@@ -50,8 +64,11 @@ def training_days(answer):
         "只算了反向（4ND）：还有前向，合计 6ND",
         "4ND is the backward pass alone: add the forward pass, 6ND together",
     )
-    expect(close(found, 1), "1,000 个参数、14,400 个词元、每秒 1,000 FLOPs，应为 1 天", "1,000 parameters, 14,400 tokens, "
-           "1,000 FLOP/s should take 1 day")
+    expect(
+        close(found, 1),
+        "1,000 个参数、14,400 个词元、每秒 1,000 FLOPs，应为 1 天",
+        "1,000 parameters, 14,400 tokens, 1,000 FLOP/s should take 1 day",
+    )
     half = answer(1_000, 14_400, 1, 1_000, 0.5)
     expect(
         not close(half, 0.5),
@@ -61,7 +78,9 @@ def training_days(answer):
     expect(not close(half, 1), "没有用到利用率", "the utilisation was not used")
     expect(close(half, 2), "利用率 0.5 时应需要 2 天", "at a utilisation of 0.5 it should take 2 days")
     four = answer(1_000, 14_400, 4, 1_000, 1.0)
-    expect(not close(four, 4), "设备越多越快：应除以设备数", "more devices are faster: divide by their number")
+    expect(
+        not close(four, 4), "设备越多越快：应除以设备数", "more devices are faster: divide by their number"
+    )
     expect(close(four, 0.25), "4 台设备应需要四分之一天", "4 devices should take a quarter of a day")
     expect(
         close(answer(175e9, 300e9, 1000, 3e14, 0.4), 6 * 175e9 * 300e9 / 1.2e17 / 86_400),
@@ -93,7 +112,11 @@ def dense_backward(answer):
         "weights 的梯度要和 weights 同形：转置反了",
         "the gradient of the weights has their shape (4, 3): yours is transposed",
     )
-    expect(of_x.shape == (5, 4), "x 的梯度要和 x 同形 (5, 4)", f"the gradient of x has the shape of x, (5, 4); found {of_x.shape}")
+    expect(
+        of_x.shape == (5, 4),
+        "x 的梯度要和 x 同形 (5, 4)",
+        f"the gradient of x has the shape of x, (5, 4); found {of_x.shape}",
+    )
     expect(
         of_weights.shape == (4, 3),
         "weights 的梯度要和 weights 同形 (4, 3)",
@@ -114,7 +137,14 @@ def dense_backward(answer):
         "weights：应相加，不是取平均",
         "weights: add up over the examples, do not average",
     )
-    expect(close(of_x, right[0]), "x 的梯度数值不对：误差沿原来的权重返回", "the numbers of the gradient of x differ: the error goes back "
-           "through the same weights")
-    expect(close(of_weights, right[1]), "weights 的梯度数值不对：输入乘以误差", "the weights' gradient differs: input times error")
+    expect(
+        close(of_x, right[0]),
+        "x 的梯度数值不对：误差沿原来的权重返回",
+        "the numbers of the gradient of x differ: the error goes back through the same weights",
+    )
+    expect(
+        close(of_weights, right[1]),
+        "weights 的梯度数值不对：输入乘以误差",
+        "the weights' gradient differs: input times error",
+    )
     expect(close(of_bias, right[2]), "偏置的梯度数值不对", "the numbers of the bias' gradient differ")

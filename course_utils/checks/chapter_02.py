@@ -19,13 +19,21 @@ def output_size(answer):
         "28 像素、核宽 3、步幅 1、不填充，应得 26",
         "28 pixels, kernel 3, stride 1, no padding should give 26",
     )
-    expect(answer(28, 3, 1, 1) != 27, "padding 是每一侧的补零数，要乘以 2", "padding stands on both sides: count it twice")
+    expect(
+        answer(28, 3, 1, 1) != 27,
+        "padding 是每一侧的补零数，要乘以 2",
+        "padding stands on both sides: count it twice",
+    )
     expect(
         answer(28, 3, 1, 1) == 28,
         "每侧补 1 个零、核宽 3 时，尺寸应保持 28",
         "one zero on each side and a kernel of 3 should keep the size 28",
     )
-    expect(answer(29, 3, 2, 0) == 14, "步幅为 2：用剩下的长度除以步幅", "with stride 2, divide what is left by the stride")
+    expect(
+        answer(29, 3, 2, 0) == 14,
+        "步幅为 2：用剩下的长度除以步幅",
+        "with stride 2, divide what is left by the stride",
+    )
     expect(
         answer(28, 3, 2, 0) == 13,
         "放不下的一步要舍去（向下取整），不要进位，结果也不能是小数",
@@ -83,14 +91,20 @@ def true_convolution(answer):
 @exercise("02.receptive_field")
 def receptive_field(answer):
     """Each stack adds one more thing to think of."""
-    expect(answer([]) == 1, "没有层时，一个像素只看见自己：感受野为 1", "without layers a pixel sees itself: start with 1")
+    expect(
+        answer([]) == 1,
+        "没有层时，一个像素只看见自己：感受野为 1",
+        "without layers a pixel sees itself: start with 1",
+    )
     expect(answer([(3, 1, 1)]) == 3, "一层 3×3 应看见 3 个像素", "one layer of 3 should see 3 pixels")
     expect(
         answer([(3, 1, 1), (3, 1, 1)]) != 9,
         "感受野是相加，不是相乘：每层增加 K − 1",
         "fields add up, they do not multiply: each layer adds K − 1",
     )
-    expect(answer([(3, 1, 1), (3, 1, 1)]) == 5, "两层 3×3 应看见 5 个像素", "two layers of 3 should see 5 pixels")
+    expect(
+        answer([(3, 1, 1), (3, 1, 1)]) == 5, "两层 3×3 应看见 5 个像素", "two layers of 3 should see 5 pixels"
+    )
     expect(
         answer([(3, 1, 1), (3, 1, 4)]) == 11,
         "没有正确使用空洞：相邻权重相距 d 个像素，所以增加 (K − 1)·d",

@@ -139,9 +139,14 @@ def calibration_error(answer):
         "各区间应按样本数加权，不能一视同仁",
         "every bin counted alike: weight each gap by the bin's share of the examples",
     )
-    expect(not close(found, np.abs(gaps).max()), "这是最大差距，不是平均差距", "this is the largest gap; the mean is asked for")
     expect(
-        not close(found, np.mean(np.abs(right - confidence))) and not close(found, np.mean((right - confidence) ** 2)),
+        not close(found, np.abs(gaps).max()),
+        "这是最大差距，不是平均差距",
+        "this is the largest gap; the mean is asked for",
+    )
+    expect(
+        not close(found, np.mean(np.abs(right - confidence)))
+        and not close(found, np.mean((right - confidence) ** 2)),
         "这里逐个样本比较了；应先按区间求平均",
         "compared example by example: average within the bins first",
     )

@@ -87,7 +87,9 @@ def warmup_cosine(answer):
         "in the middle of the descent the rate should be half the peak",
     )
     expect(
-        close([answer(step, peak, warmup, total) for step in range(total + 1)], correct(np.arange(total + 1))),
+        close(
+            [answer(step, peak, warmup, total) for step in range(total + 1)], correct(np.arange(total + 1))
+        ),
         "两端和中点都对，但中间不对：下降段应是余弦，不是直线",
         "ends and middle are right, the steps between are not: the descent should be a cosine, not a line",
     )
@@ -120,7 +122,11 @@ def early_stopping(answer):
         "the order is reversed: first the epoch of stopping, then the best one",
     )
     expect(best != 2, "轮数从 0 数起", "epochs are counted from 0")
-    expect(best == 1, "最好的一轮是验证损失最低的那轮（从 0 数起）", "the best epoch is that of the lowest loss so far")
+    expect(
+        best == 1,
+        "最好的一轮是验证损失最低的那轮（从 0 数起）",
+        "the best epoch is that of the lowest loss so far",
+    )
     expect(
         stopped != 2,
         "第一次变差不该停：耐心（patience）为 3，要连续 3 轮没有进步",
@@ -131,7 +137,11 @@ def early_stopping(answer):
         "停得晚了一轮：连续 patience 轮没有进步时就停",
         "one epoch too late: stop as soon as `patience` epochs in a row brought no new best",
     )
-    expect(stopped == 4, "第 2、3、4 轮都没有进步，应停在第 4 轮", "epochs 2, 3 and 4 bring no new best: stop at 4")
+    expect(
+        stopped == 4,
+        "第 2、3、4 轮都没有进步，应停在第 4 轮",
+        "epochs 2, 3 and 4 bring no new best: stop at 4",
+    )
     wave = tuple(answer([1.0, 0.8, 0.9, 0.85, 0.7, 0.75, 0.72, 0.71], 3))
     expect(
         wave == (7, 4),
@@ -178,7 +188,11 @@ def dropout(answer):
         "训练时应除以 1 − rate，不是乘：乘是不缩放的训练在测试时才用的",
         "while training divide by 1 - rate; multiplying belongs to the form that scales at test time",
     )
-    expect(close(output, x * keep / (1 - rate)), "输出应为 x · keep / (1 − rate)", "the output should be x * keep / (1 - rate)")
+    expect(
+        close(output, x * keep / (1 - rate)),
+        "输出应为 x · keep / (1 − rate)",
+        "the output should be x * keep / (1 - rate)",
+    )
     expect(
         not close(gradient, upstream),
         "被丢弃的数对输出没有影响，它们的梯度是 0",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_utils import spelling
 from course_utils.exercises import close, exercise, expect
+from course_utils.topics import spelling
 
 
 @exercise("07a.shift")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_utils import decoding
 from course_utils.exercises import close, exercise, expect
+from course_utils.topics import decoding
 
 
 @exercise("07b.bits_per_character")

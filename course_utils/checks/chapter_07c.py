@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_utils import decoding, masked
 from course_utils.exercises import close, exercise, expect
+from course_utils.topics import decoding, masked
 
 
 @exercise("07c.mean_state")

@@ -23,7 +23,9 @@ def perceptron(hidden=128):
     images = keras.Input(IMAGE_SHAPE, name="images")
     x = layers.Flatten(name="flatten")(images)  # (batch, 784)
     x = layers.Dense(hidden, activation="relu", name="hidden")(x)  # (batch, 128)
-    return keras.Model(images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="perceptron")
+    return keras.Model(
+        images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="perceptron"
+    )
 
 
 def beginner_cnn():
@@ -40,7 +42,9 @@ def beginner_cnn():
     x = layers.MaxPooling2D(2, name="pool_2")(x)  # (batch, 5, 5, 64)
     x = layers.Flatten(name="flatten")(x)  # (batch, 1600)
     x = layers.Dense(64, activation="relu", name="hidden")(x)  # (batch, 64)
-    return keras.Model(images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="beginner_cnn")
+    return keras.Model(
+        images, layers.Dense(CLASSES, activation="softmax", name="digits")(x), name="beginner_cnn"
+    )
 
 
 def deeper_beginner_cnn():

@@ -80,15 +80,19 @@ class Tensor:
         Raises: ValueError if upstream is missing or of another shape, or if self depends on constants only.
         """
         if not self.needs_gradient:
-            raise ValueError("没有可求导的量 · expected a tensor that depends on one with needs_gradient, "
-                             "found a constant")
+            raise ValueError(
+                "没有可求导的量 · expected a tensor that depends on one with needs_gradient, found a constant"
+            )
         if upstream is None and self.data.size != 1:
-            raise ValueError("只能对标量求梯度，否则请给出 upstream · expected one number, found shape "
-                             f"{self.shape}: reduce with .sum() or .mean(), or give upstream of this shape")
+            raise ValueError(
+                "只能对标量求梯度，否则请给出 upstream · expected one number, found shape "
+                f"{self.shape}: reduce with .sum() or .mean(), or give upstream of this shape"
+            )
         upstream = np.ones(self.shape) if upstream is None else np.asarray(upstream)
         if upstream.shape != self.shape:
-            raise ValueError("upstream 形状不对 · "
-                             f"expected upstream of shape {self.shape}, found {upstream.shape}")
+            raise ValueError(
+                f"upstream 形状不对 · expected upstream of shape {self.shape}, found {upstream.shape}"
+            )
         arrived = {id(self): upstream.astype(self.data.dtype)}  # in this call; .gradient holds older ones too
         for tensor in reversed(topological_order(self)):
             total = arrived.pop(id(tensor))
@@ -109,48 +113,61 @@ class Tensor:
         try:
             np.broadcast_shapes(self.shape, other.shape)
         except ValueError:
-            raise ValueError(f"{operator}：形状不能广播 · {operator}: expected shapes that broadcast, "
-                             f"found {self.shape} and {other.shape}") from None
+            raise ValueError(
+                f"{operator}：形状不能广播 · {operator}: expected shapes that broadcast, "
+                f"found {self.shape} and {other.shape}"
+            ) from None
         return other
 
     def __add__(self, other):
         """Sum rule: d(a + b) = da + db."""
         other = self._operand(other, "+")
-        return self._result(self.data + other.data,
-                            (self, lambda upstream: upstream),
-                            (other, lambda upstream: upstream))
+        return self._result(
+            self.data + other.data, (self, lambda upstream: upstream), (other, lambda upstream: upstream)
+        )
 
     def __mul__(self, other):
         """Product rule: d(a b) = b da + a db."""
         other = self._operand(other, "*")
-        return self._result(self.data * other.data,
-                            (self, lambda upstream: upstream * other.data),
-                            (other, lambda upstream: upstream * self.data))
+        return self._result(
+            self.data * other.data,
+            (self, lambda upstream: upstream * other.data),
+            (other, lambda upstream: upstream * self.data),
+        )
 
     def __truediv__(self, other):
         """Quotient rule: d(a / b) = da / b - a db / b^2."""
         other = self._operand(other, "/")
-        return self._result(self.data / other.data,
-                            (self, lambda upstream: upstream / other.data),
-                            (other, lambda upstream: -upstream * self.data / other.data**2))
+        return self._result(
+            self.data / other.data,
+            (self, lambda upstream: upstream / other.data),
+            (other, lambda upstream: -upstream * self.data / other.data**2),
+        )
 
     def __pow__(self, exponent):
         """Power rule for a constant exponent: d(a^n) = n a^(n - 1) da."""
         if not isinstance(exponent, (int, float, np.number)):
-            raise ValueError("指数应是常数 · **: expected a number as exponent, found "
-                             f"{type(exponent).__name__}: write (exponent * base.log()).exp()")
-        return self._result(self.data**exponent,
-                            (self, lambda upstream: upstream * exponent * self.data ** (exponent - 1)))
+            raise ValueError(
+                "指数应是常数 · **: expected a number as exponent, found "
+                f"{type(exponent).__name__}: write (exponent * base.log()).exp()"
+            )
+        return self._result(
+            self.data**exponent, (self, lambda upstream: upstream * exponent * self.data ** (exponent - 1))
+        )
 
     def __matmul__(self, other):
         """Matrix product: d(A B) = dA B + A dB. Axes before the last two are a batch and broadcast."""
         other = other if isinstance(other, Tensor) else Tensor(other, needs_gradient=False)
         if min(self.data.ndim, other.data.ndim) < 2 or self.shape[-1] != other.shape[-2]:
-            raise ValueError(f"@：形状不匹配 · @: expected shapes (..., n, k) and (..., k, m), "
-                             f"found {self.shape} and {other.shape}")
-        return self._result(self.data @ other.data,  # (..., n, k) @ (..., k, m) -> (..., n, m)
-                            (self, lambda upstream: upstream @ np.swapaxes(other.data, -1, -2)),
-                            (other, lambda upstream: np.swapaxes(self.data, -1, -2) @ upstream))
+            raise ValueError(
+                f"@：形状不匹配 · @: expected shapes (..., n, k) and (..., k, m), "
+                f"found {self.shape} and {other.shape}"
+            )
+        return self._result(
+            self.data @ other.data,  # (..., n, k) @ (..., k, m) -> (..., n, m)
+            (self, lambda upstream: upstream @ np.swapaxes(other.data, -1, -2)),
+            (other, lambda upstream: np.swapaxes(self.data, -1, -2) @ upstream),
+        )
 
     def __neg__(self):
         return self * -1
@@ -195,8 +212,10 @@ class Tensor:
     def sum(self, axis=None, keepdims=False):
         """Every summand receives the gradient of its sum. `axis`: None (all), a number or a tuple."""
         kept = np.sum(self.data, axis=axis, keepdims=True).shape  # summed axes have size 1
-        return self._result(np.sum(self.data, axis=axis, keepdims=keepdims),
-                            (self, lambda upstream: np.broadcast_to(upstream.reshape(kept), self.shape)))
+        return self._result(
+            np.sum(self.data, axis=axis, keepdims=keepdims),
+            (self, lambda upstream: np.broadcast_to(upstream.reshape(kept), self.shape)),
+        )
 
     def mean(self, axis=None, keepdims=False):
         """Sum divided by the number of summands."""
@@ -208,19 +227,23 @@ class Tensor:
         largest = np.max(self.data, axis=axis, keepdims=True)  # reduced axes have size 1
         is_largest = self.data == largest  # self.shape
         share = is_largest / np.sum(is_largest, axis=axis, keepdims=True)  # self.shape
-        return self._result(np.max(self.data, axis=axis, keepdims=keepdims),
-                            (self, lambda upstream: upstream.reshape(largest.shape) * share))
+        return self._result(
+            np.max(self.data, axis=axis, keepdims=keepdims),
+            (self, lambda upstream: upstream.reshape(largest.shape) * share),
+        )
 
     def reshape(self, *shape):
         """The same elements in another shape; the gradient goes back into the old one."""
-        return self._result(self.data.reshape(_flat_shape(shape)),
-                            (self, lambda upstream: upstream.reshape(self.shape)))
+        return self._result(
+            self.data.reshape(_flat_shape(shape)), (self, lambda upstream: upstream.reshape(self.shape))
+        )
 
     def transpose(self, *axes):
         """Axes in another order, reversed if none are given; the gradient takes the inverse order."""
         axes = _flat_shape(axes) or tuple(reversed(range(self.data.ndim)))
-        return self._result(self.data.transpose(axes),
-                            (self, lambda upstream: upstream.transpose(np.argsort(axes))))
+        return self._result(
+            self.data.transpose(axes), (self, lambda upstream: upstream.transpose(np.argsort(axes)))
+        )
 
     def __getitem__(self, index):
         """Elements chosen by slices or integer arrays; one chosen n times gets n gradients: np.add.at."""
@@ -236,17 +259,23 @@ class Tensor:
         """l = a - log(sum(exp(a))): dl_i = da_i - sum_j softmax(a)_j da_j. Subtracts the largest a first."""
         shifted = self.data - np.max(self.data, axis=axis, keepdims=True)
         result = shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
-        return self._result(result, (self, lambda upstream:
-                                     upstream - np.exp(result) * np.sum(upstream, axis=axis, keepdims=True)))
+        return self._result(
+            result,
+            (self, lambda upstream: upstream - np.exp(result) * np.sum(upstream, axis=axis, keepdims=True)),
+        )
 
 
 def cross_entropy(logits, labels):
     """Mean of -log softmax(logits)[label]: logits (batch, classes), integer labels (batch,) -> ()."""
     labels = np.asarray(labels)
     if len(logits.shape) != 2 or labels.shape != logits.shape[:1]:
-        raise ValueError(f"形状不匹配 · expected logits (batch, classes) and labels (batch,), "
-                         f"found {logits.shape} and {labels.shape}")
+        raise ValueError(
+            f"形状不匹配 · expected logits (batch, classes) and labels (batch,), "
+            f"found {logits.shape} and {labels.shape}"
+        )
     if not np.issubdtype(labels.dtype, np.integer) or np.any(labels < 0) or np.any(labels >= logits.shape[1]):
-        raise ValueError(f"标签应是整数 · expected integer labels from 0 to {logits.shape[1] - 1}, "
-                         f"found {labels.dtype} from {labels.min()} to {labels.max()}")
+        raise ValueError(
+            f"标签应是整数 · expected integer labels from 0 to {logits.shape[1] - 1}, "
+            f"found {labels.dtype} from {labels.min()} to {labels.max()}"
+        )
     return -logits.log_softmax()[np.arange(len(labels)), labels].mean()

@@ -101,26 +101,38 @@ class Optimizer:
         """Return both as lists of arrays of equal types, or raise a ValueError that names the fault."""
         for name, arrays in (("parameters", parameters), ("gradients", gradients)):
             if not isinstance(arrays, (list, tuple)):
-                raise ValueError(f"{name} 应是数组的列表 · expected {name} as a list of arrays, found "
-                                 f"{type(arrays).__name__}: write [array] for one array")
+                raise ValueError(
+                    f"{name} 应是数组的列表 · expected {name} as a list of arrays, found "
+                    f"{type(arrays).__name__}: write [array] for one array"
+                )
         if len(parameters) != len(gradients):
-            raise ValueError("每个参数需要一个梯度 · expected one gradient for each of "
-                             f"{len(parameters)} parameters, found {len(gradients)}")
+            raise ValueError(
+                "每个参数需要一个梯度 · expected one gradient for each of "
+                f"{len(parameters)} parameters, found {len(gradients)}"
+            )
         if self.slots is not None and len(parameters) != len(self.slots):
-            raise ValueError(f"参数个数变了 · expected {len(self.slots)} parameters as in the first update, "
-                             f"found {len(parameters)}: make a new optimiser for other parameters")
+            raise ValueError(
+                f"参数个数变了 · expected {len(self.slots)} parameters as in the first update, "
+                f"found {len(parameters)}: make a new optimiser for other parameters"
+            )
         parameters = [np.asarray(parameter) for parameter in parameters]
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             if not np.issubdtype(parameter.dtype, np.floating):
-                raise ValueError(f"参数应是浮点数 · expected floating-point numbers in parameter {index}, "
-                                 f"found {parameter.dtype}: convert it with .astype('float32')")
+                raise ValueError(
+                    f"参数应是浮点数 · expected floating-point numbers in parameter {index}, "
+                    f"found {parameter.dtype}: convert it with .astype('float32')"
+                )
             if self.slots is not None and parameter.shape != self.slots[index].shape:
-                raise ValueError(f"参数 {index} 的形状变了 · expected shape {self.slots[index].shape} for "
-                                 f"parameter {index} as in the first update, found {parameter.shape}")
+                raise ValueError(
+                    f"参数 {index} 的形状变了 · expected shape {self.slots[index].shape} for "
+                    f"parameter {index} as in the first update, found {parameter.shape}"
+                )
             if gradient is None or np.shape(gradient) != parameter.shape:
                 found = "None" if gradient is None else f"shape {np.shape(gradient)}"
-                raise ValueError(f"梯度 {index} 的形状与参数不同 · expected shape {parameter.shape} for "
-                                 f"gradient {index}, found {found}")
+                raise ValueError(
+                    f"梯度 {index} 的形状与参数不同 · expected shape {parameter.shape} for "
+                    f"gradient {index}, found {found}"
+                )
         pairs = zip(parameters, gradients, strict=True)
         return parameters, [np.asarray(gradient, dtype=parameter.dtype) for parameter, gradient in pairs]
 
@@ -218,8 +230,9 @@ class RMSprop(Optimizer):
 
     slot_names = ("mean_square", "mean_gradient", "momentum")
 
-    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False,
-                 weight_decay=None):
+    def __init__(
+        self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, weight_decay=None
+    ):
         super().__init__(learning_rate, weight_decay)
         self.rho = _fraction("rho", rho)
         self.momentum = _fraction("momentum", momentum)
@@ -349,9 +362,22 @@ class Muon(Adam):
     rms_rate and weight decay: Liu et al. 2025, https://arxiv.org/abs/2502.16982
     """
 
-    def __init__(self, learning_rate=0.001, weight_decay=0.004, momentum=0.95, nesterov=True,
-                 newton_schulz_steps=5, coefficients=(3.4445, -4.7750, 2.0315), rms_rate=0.2, exclude=(),
-                 adam_weight_decay=0.004, adam_learning_rate_ratio=1, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    def __init__(
+        self,
+        learning_rate=0.001,
+        weight_decay=0.004,
+        momentum=0.95,
+        nesterov=True,
+        newton_schulz_steps=5,
+        coefficients=(3.4445, -4.7750, 2.0315),
+        rms_rate=0.2,
+        exclude=(),
+        adam_weight_decay=0.004,
+        adam_learning_rate_ratio=1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+    ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay)
         self.momentum = _fraction("momentum", momentum)
         self.nesterov = nesterov

@@ -64,8 +64,10 @@ def step(boundaries, values):
     """
     boundaries, values = np.asarray(boundaries, dtype="float64"), np.asarray(values, dtype="float64")
     if values.ndim != 1 or boundaries.shape != (len(values) - 1,):
-        raise ValueError(f"values 应比 boundaries 多一个 · expected one more value than boundaries, "
-                         f"found shapes {values.shape} and {boundaries.shape}")
+        raise ValueError(
+            f"values 应比 boundaries 多一个 · expected one more value than boundaries, "
+            f"found shapes {values.shape} and {boundaries.shape}"
+        )
     if np.any(np.diff(boundaries) <= 0):
         raise ValueError(f"boundaries 应递增 · expected increasing boundaries, found {boundaries.tolist()}")
     return _schedule(lambda numbers: values[np.searchsorted(boundaries, numbers, side="left")])
@@ -87,8 +89,10 @@ def cosine_with_warmup(initial_learning_rate, decay_steps, alpha=0.0, warmup_tar
     """
     _positive("decay_steps", decay_steps)
     if warmup_target is None and warmup_steps:
-        raise ValueError("预热需要 warmup_target · expected warmup_target, the rate after the warm-up, with "
-                         f"warmup_steps={warmup_steps}, found None")
+        raise ValueError(
+            "预热需要 warmup_target · expected warmup_target, the rate after the warm-up, with "
+            f"warmup_steps={warmup_steps}, found None"
+        )
     target = initial_learning_rate if warmup_target is None else warmup_target
 
     def formula(numbers):

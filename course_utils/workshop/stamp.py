@@ -16,12 +16,21 @@ import functools
 import hashlib
 from pathlib import Path
 
-from course_utils.authoring.source import ROOT
+from course_utils.workshop.source import ROOT
 
 PACKAGE = "course_utils"
 DECIDING = ("tensorflow", "keras", "numpy")  # libraries whose versions change numbers
 _DATA = Path(PACKAGE) / "data" / "SHA256SUMS"
-_POSITIONS = {"lineno", "col_offset", "end_lineno", "end_col_offset", "ctx", "kind", "type_comment", "type_ignores"}
+_POSITIONS = {
+    "lineno",
+    "col_offset",
+    "end_lineno",
+    "end_col_offset",
+    "ctx",
+    "kind",
+    "type_comment",
+    "type_ignores",
+}
 
 
 def stamp(cells: list, results_read: list = (), root: Path = ROOT) -> str:
@@ -98,7 +107,9 @@ class _Code:
         if not isinstance(node, ast.AST):
             return f"{type(node).__name__}:{node!r}"
         if isinstance(node, ast.ImportFrom) and self._is_ours(node.module) and not node.level:
-            self.imports += [(alias.asname or alias.name, *self._find(node.module, alias.name)) for alias in node.names]
+            self.imports += [
+                (alias.asname or alias.name, *self._find(node.module, alias.name)) for alias in node.names
+            ]
             return ""
         if isinstance(node, ast.Import) and any(self._is_ours(alias.name) for alias in node.names):
             raise ValueError(f"write `from {PACKAGE} import …` instead of `import {node.names[0].name}`")
@@ -129,7 +140,7 @@ class _Code:
         return (part[0], name) if part else (None, name)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _parsed(path: Path, changed: tuple, root: Path) -> _Code:
     return _Code(path.read_text(encoding="utf-8"), root)
 

@@ -62,7 +62,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, published, results
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results
+from course_utils.topics import flops, published_models
 from course_utils.models import vision
 from course_utils.profiles import choose
 from course_utils.reference import activations
@@ -681,11 +682,11 @@ blocks, width, vocabulary, context = 96, 12288, 50257, 2048  # GPT-3, table 2.1 
 by_hand = blocks * (12 * width**2 + 13 * width) + (vocabulary + context) * width + 2 * width
 assert by_hand == flops.transformer_parameters(blocks, width, vocabulary, context)
 print(f"GPT-3 by hand · 手算: {by_hand:,}")
-for model in published.MODELS:
+for model in published_models.MODELS:
     computed = f"{flops.transformer_parameters(**model.shape) / 1e6:12,.1f}" if model.shape else " " * 12
     print(f"{model.year}  {model.name:17} {model.maker:10} {model.parameters / 1e6:12,.2f} M {computed}  {model.source}")
 
-entries = [(f"{model.name}, {model.year}", model.kind, model.parameters, model.forward_flops) for model in published.MODELS]
+entries = [(f"{model.name}, {model.year}", model.kind, model.parameters, model.forward_flops) for model in published_models.MODELS]
 items = {"LSTM on rows": 28, "LSTM on text": 80, "small GPT": 32}  # time steps; an image is one item
 entries += [(name, "ours", size.parameters, size.flops / items.get(name, 1)) for name, size in sizes.items()]
 entries.sort(key=lambda entry: entry[2])
@@ -746,7 +747,7 @@ plots.show(
 
 # %%
 print("forward FLOPs ÷ 2N, counted · 前向计算量与 2N 之比")
-for model in published.MODELS:
+for model in published_models.MODELS:
     if model.context and model.maker == "OpenAI":
         ratio = model.forward_flops / 2 / flops.transformer_parameters(**model.shape)
         print(f"  {model.name:17} {ratio:8.2f}")
@@ -754,7 +755,7 @@ for name in ["perceptron", "beginner's CNN", "fast CNN"]:
     print(f"  {name:17} {sizes[name].flops / 2 / sizes[name].parameters:8.2f}")
 print(f"  {'ResNet-50':17} {3.8e9 / 25.6e6:8.2f}   multiply-adds ÷ N, published · 论文值")
 print("training, 6ND ÷ published · 训练计算量，6ND 与公布值之比")
-for model in published.MODELS:
+for model in published_models.MODELS:
     if model.training_flops:
         print(f"  {model.name:17} {6 * model.parameters * model.tokens / model.training_flops:8.2f}")
 
@@ -774,7 +775,7 @@ trained_flops = 3 * sizes["perceptron"].flops * count * epochs  # forward, and b
 results.record("machine.matrix_product_speed", speed / 1e9, unit="GFLOP/s", digits=1)
 results.record("machine.numpy_training_share", trained_flops / numpy_seconds / speed, digits=3)
 print(f"the perceptron, {epochs} epochs · 感知机训练: {trained_flops:.1e} FLOPs")
-for model in published.MODELS:
+for model in published_models.MODELS:
     if model.training_flops:
         years = model.training_flops / speed / (365 * 86400)
         print(f"{model.name:12} {model.training_flops:.1e} FLOPs → {years:14,.1f} years on this machine · 年")
@@ -928,7 +929,7 @@ for model in published.MODELS:
 
 # %%
 everything = {name: size.parameters for name, size in sizes.items()}
-everything |= {model.name: model.parameters for model in published.MODELS}
+everything |= {model.name: model.parameters for model in published_models.MODELS}
 claimed = [name for name, parameters in everything.items() if 1e2 <= parameters < 1e8]
 print("“large” · 按此说法算大:", ", ".join(claimed))
 print("not “large” · 按此说法不算:", ", ".join(name for name in everything if name not in claimed))

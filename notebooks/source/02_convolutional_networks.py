@@ -55,7 +55,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from course_utils import datasets, devices, draw, exercises, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import digit_pad
 from course_utils.models import vision
 from course_utils.profiles import choose
 from course_utils.reference import convolution
@@ -655,29 +656,29 @@ plots.show(
 # ## Draw your own
 #
 # Draw a digit with mouse or finger, then run the cell below the pad. (Nothing drawn? Then a prepared 5 is read. No pad
-# to be seen, for instance on a web page? Make `picture = draw.read_picture("photo.png")` the first line of that cell: it reads
+# to be seen, for instance on a web page? Make `picture = digit_pad.read_picture("photo.png")` the first line of that cell: it reads
 # a photograph of ink on paper.)
 #
 # The picture must first become what the network knows: bright on black, scaled into 20 × 20 pixels, centred by its
 # **centre of mass**, as MNIST's makers did. You have seen what a shift does.
 
-# %% [markdown] lang="zh" of="1191f075"
+# %% [markdown] lang="zh" of="146421ff"
 # ## 自己画一个
 #
 # 用鼠标或手指画一个数字，再运行画板下面的单元格。（什么都没画？那就读一个事先准备好的 5。看不到画板，比如在网页上？
-# 把那个单元格的第一行换成 `picture = draw.read_picture("photo.png")`，就能读入一张纸上写的数字的照片。）
+# 把那个单元格的第一行换成 `picture = digit_pad.read_picture("photo.png")`，就能读入一张纸上写的数字的照片。）
 #
 # 图片要先变成网络熟悉的样子：黑底亮字，缩放到 20 × 20 像素以内，再按**质心**（centre of mass）
 # 居中 —— MNIST 的作者就是这样处理的。
 # 平移有什么后果，你已经看到了。
 
 # %% tags=["nbval-ignore-output"]
-pad = draw.DrawingPad()
+pad = digit_pad.DrawingPad()
 pad
 
 # %% tags=["nbval-ignore-output"]
 picture = pad.picture()
-prepared = draw.to_mnist(picture)
+prepared = digit_pad.to_mnist(picture)
 answer = keras.ops.convert_to_numpy(keras.ops.softmax(fast(datasets.as_images(prepared[None]))))[0]
 
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.9), width_ratios=[1, 1, 1.4])

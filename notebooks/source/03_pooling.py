@@ -50,7 +50,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, sliders, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, sliders, training
+from course_utils.topics import flops
 from course_utils.profiles import choose
 from course_utils.reference import convolution, pooling
 # %% tags=["parameters"]

@@ -54,7 +54,8 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, text, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import text
 from course_utils.profiles import choose
 
 # %% tags=["parameters"]

@@ -61,7 +61,8 @@ import tensorflow as tf
 from matplotlib.colors import PowerNorm
 from PIL import Image
 
-from course_utils import datasets, devices, exercises, flops, plots, profiles, proofs, results, sliders, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, sliders, training
+from course_utils.topics import flops
 from course_utils.models import transformer
 from course_utils.profiles import choose
 from course_utils.reference import activations, attention, normalization

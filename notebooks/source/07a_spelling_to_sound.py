@@ -53,7 +53,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from course_utils import decoding, devices, exercises, plots, profiles, proofs, results, spelling, training
+from course_utils import devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import decoding, spelling
 from course_utils.models import attention_lstm, transformer
 from course_utils.profiles import choose
 

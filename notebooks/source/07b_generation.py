@@ -63,7 +63,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from course_utils import datasets, decoding, devices, exercises, language_models, plots, profiles, proofs, results, training, verses
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import decoding, language_models, verses
 from course_utils.models import transformer
 from course_utils.profiles import choose
 from course_utils.reference import losses

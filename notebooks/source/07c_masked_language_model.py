@@ -59,7 +59,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from course_utils import datasets, devices, exercises, masked, plots, profiles, proofs, results, text, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import masked, text
 from course_utils.models import transformer
 from course_utils.profiles import choose
 from course_utils.reference import activations, losses

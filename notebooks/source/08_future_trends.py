@@ -58,7 +58,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from course_utils import datasets, devices, exercises, plots, profiles, proofs, published, results, scaling, training, two_digits
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import published_models, scaling, two_digits
 from course_utils.models import vision
 from course_utils.profiles import choose
 
@@ -111,13 +112,13 @@ results.cost("08")
 # | 隐私与安全 | 什么会泄露，什么会被攻破？ | 第 8d 章 |
 
 # %%
-years = np.array([model.year for model in published.MODELS])
-sizes = np.array([model.parameters for model in published.MODELS])
+years = np.array([model.year for model in published_models.MODELS])
+sizes = np.array([model.parameters for model in published_models.MODELS])
 figure, axis = plt.subplots(figsize=(7.5, 3.8))
 for kind, marker, color in [("image", "o", plots.COLORS[0]), ("text", "s", plots.COLORS[1])]:
-    chosen = [model for model in published.MODELS if model.kind == kind]
+    chosen = [model for model in published_models.MODELS if model.kind == kind]
     axis.plot([m.year for m in chosen], [m.parameters for m in chosen], marker, color=color, label=f"{kind} models")
-for model in published.MODELS:
+for model in published_models.MODELS:
     if model.name in ("LeNet-5", "AlexNet", "GPT-2 XL", "GPT-3", "Llama 3.1"):
         axis.annotate(model.name, (model.year, model.parameters), xytext=(-6, 4), textcoords="offset points", ha="right", fontsize=9)
 axis.set(yscale="log", xlabel="year", ylabel="parameters", title="Published models", xlim=(1992, 2026))
@@ -128,7 +129,7 @@ plots.show(
     alt_zh="已发表模型的参数量随年份的变化（对数轴），从 1998 年的 LeNet-5 到 2024 年的 Llama 3.1，一路上升。",
 )
 slope = np.polyfit(years[years >= 2012], np.log2(sizes[years >= 2012]), 1)[0]
-print(f"2012–2024: a doubling every · 每翻一番 {12 / slope:.0f} months · 个月（{len(published.MODELS) - 1} chosen models · 个选出的模型）")
+print(f"2012–2024: a doubling every · 每翻一番 {12 / slope:.0f} months · 个月（{len(published_models.MODELS) - 1} chosen models · 个选出的模型）")
 
 # %% [markdown] lang="en"
 # These models were *chosen*, by us, because they are famous. Famous models are large ones. Keep that in mind with every such

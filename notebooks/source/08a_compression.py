@@ -52,7 +52,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import compression, datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import compression
 from course_utils.models import vision
 from course_utils.profiles import choose
 from course_utils.reference import activations

@@ -47,7 +47,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import adaptation, datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import adaptation
 from course_utils.profiles import choose
 # %% tags=["parameters"]
 PROFILE = None

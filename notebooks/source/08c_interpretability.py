@@ -58,7 +58,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from course_utils import datasets, devices, exercises, explain, plots, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import explain
 from course_utils.models import vision
 from course_utils.profiles import choose
 

@@ -56,7 +56,8 @@ import tensorflow as tf
 from keras import layers
 from sklearn.metrics import roc_auc_score
 
-from course_utils import datasets, devices, exercises, plots, privacy, profiles, proofs, results, training
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import privacy
 from course_utils.profiles import choose
 
 # %% tags=["parameters"]

@@ -57,7 +57,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import datasets, devices, doctor, exercises, plots, profiles, proofs, results, training, workers
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.door import doctor
+from course_utils.topics import workers
 from course_utils.models import vision
 from course_utils.profiles import choose
 from course_utils.reference import activations, optimizers

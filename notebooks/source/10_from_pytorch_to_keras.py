@@ -64,7 +64,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training, twins
+from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
+from course_utils.topics import pytorch_twins
 from course_utils.profiles import choose
 from course_utils.reference import normalization, optimizers
 # %% tags=["parameters"]
@@ -134,10 +135,10 @@ plots.show(
 # 直接从运行过的文件里印出，然后是 Keras 这一边。PyTorch 的模块在 `__init__` 里声明各层，在 `forward` 里使用它们；在 Keras 里，列表的顺序*就是*前向计算，
 # 每一层的输入有多大也由它自己弄清楚。两边的层取了相同的名字，权重就靠名字找到自己的位置。
 # %% tags=["nbval-ignore-output"]
-recorded = twins.recorded()
+recorded = pytorch_twins.recorded()
 pytorch, has_pytorch = recorded.arrays, importlib.util.find_spec("torch") is not None
 if has_pytorch:
-    from course_utils.models import torch_twins
+    from course_utils.topics import torch_twins
 
     live = torch_twins.everything()
     for name, array in recorded.arrays.items():
@@ -147,7 +148,7 @@ if has_pytorch:
 else:
     print(f"没有安装 PyTorch，使用 PyTorch {recorded.version} 的记录 · PyTorch is not installed: its record is used")
 # %%
-torch_side = ast.parse(text := (course / "course_utils" / "models" / "torch_twins.py").read_text(encoding="utf-8"))
+torch_side = ast.parse(text := (course / "course_utils" / "topics" / "torch_twins.py").read_text(encoding="utf-8"))
 torch_code = {node.name: ast.get_source_segment(text, node) for node in torch_side.body if hasattr(node, "name")}
 print(torch_code["Perceptron"], torch_code["PaddedCNN"], sep="\n\n\n")
 # %%
@@ -170,8 +171,8 @@ def keras_twin(name, dtype="float64"):
     return keras.Sequential([keras.Input((28, 28, 1), dtype=dtype), *body, *head])
 
 
-for name in twins.SHAPES:
-    counted = sum(array.size for array in twins.starting_state(name).values())
+for name in pytorch_twins.SHAPES:
+    counted = sum(array.size for array in pytorch_twins.starting_state(name).values())
     print(f"{name:10} PyTorch {counted:,} parameters · 参数   Keras {keras_twin(name).count_params():,}")
 # %% [markdown] lang="en"
 # ## Carrying weights: three rules
@@ -254,10 +255,10 @@ try:
 except TypeError as error:
     print(error)
 # %%
-ten_batches = twins.batches()  # ten times images (16, 1, 28, 28) and labels (16,)
-for name in twins.SHAPES:
+ten_batches = pytorch_twins.batches()  # ten times images (16, 1, 28, 28) and labels (16,)
+for name in pytorch_twins.SHAPES:
     twin = keras_twin(name)
-    carry_over(twin, twins.starting_state(name))
+    carry_over(twin, pytorch_twins.starting_state(name))
     logits = twin(np.moveaxis(ten_batches[0][0][:8], 1, -1))  # NCHW -> NHWC
     proofs.equal({f"{name}: PyTorch's logits": pytorch[f"{name}.logits"], "Keras'": logits}, tolerance=1e-6)
 # %% [markdown] lang="en"
@@ -314,7 +315,7 @@ def train(model, optimizer, batches):
 
 def trained_twin(name, optimizer):
     model = keras_twin(name)
-    carry_over(model, twins.starting_state(name))
+    carry_over(model, pytorch_twins.starting_state(name))
     return model, train(model, optimizer, ten_batches)
 
 
@@ -382,7 +383,7 @@ proofs.equal({"PyTorch's ten losses": pytorch["padded_cnn.losses"], "AdamOfAlgor
 # 而它的默认值 $10^{-7}$ 又是 PyTorch 的十倍。梯度大时没有人会察觉；梯度小到与 epsilon 相当时，一个在走，另一个原地不动。**先猜**是哪一个，
 # 再看四种大小的恒定梯度走三步的结果。（AdamW 的衰减两边一样，都是 $w \leftarrow (1 - \eta \lambda)\, w$，只是 $\lambda$ 的默认值不同。）
 # %%
-gradient, learning_rate = twins.small_arrays()["gradient"], 0.001
+gradient, learning_rate = pytorch_twins.small_arrays()["gradient"], 0.001
 algorithm_1, m, v = np.zeros(4), np.zeros(4), np.zeros(4)
 for step in (1, 2, 3):
     m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
@@ -470,7 +471,7 @@ plots.show(
 # PyTorch 两侧补得一样多：3 × 3 的卷积核，`padding=1`，步幅 2。Keras 的 `"same"` 能少补就少补，补的总数是奇数时，多出的一行放在末尾。
 # 对 6 × 6 的图，两边都得到 3 × 3。**先猜：** 数也相同吗？平均池化还藏着第二个意外：在边缘处，哪些数算进平均？
 # %%
-small = twins.small_arrays()
+small = pytorch_twins.small_arrays()
 image, kernel = small["image"].transpose(0, 2, 3, 1), small["kernel"].transpose(2, 3, 1, 0)  # NHWC, HWIO
 expected = pytorch["conv.stride_2"].transpose(0, 2, 3, 1)  # (1, 3, 3, 1)
 same = ops.conv(image, kernel, strides=2, padding="same")
@@ -852,7 +853,7 @@ for words in map(str.split, PHRASES.strip().replace("|", "\n").splitlines()):
 # ## What no table says
 #
 # - **Loaders.** `DataLoader(shuffle=True)` and `fit(shuffle=True)` both reshuffle every epoch, in orders that no seed makes equal. To compare
-#   runs, fix the order of the batches, as `twins.batches` does; to compare recipes, use several seeds and a spread.
+#   runs, fix the order of the batches, as `pytorch_twins.batches` does; to compare recipes, use several seeds and a spread.
 # - **Remainders.** Both keep a smaller last batch unless told otherwise (`drop_last`, `drop_remainder`).
 # - **Modes.** Forgetting `model.eval()` leaves dropout on and batch normalisation moving. Keras' `predict` and `evaluate` never
 #   forget; a bare `model(images)` runs in inference mode.
@@ -865,10 +866,10 @@ for words in map(str.split, PHRASES.strip().replace("|", "\n").splitlines()):
 #
 # Write `same_padding(size, kernel, stride)`: how many rows Keras' `padding="same"` adds before and after an axis of `size`. The output
 # has $\lceil \text{size} / \text{stride} \rceil$ places; pad as little as is needed, and let an odd row go after.
-# %% [markdown] lang="zh" of="afeac6ee"
+# %% [markdown] lang="zh" of="7d2735c0"
 # ## 表里没有的事
 #
-# - **数据加载。** `DataLoader(shuffle=True)` 和 `fit(shuffle=True)` 都在每轮重新打乱，而任何种子都不能让两边的顺序相同。要比较两次运行，就像 `twins.batches`
+# - **数据加载。** `DataLoader(shuffle=True)` 和 `fit(shuffle=True)` 都在每轮重新打乱，而任何种子都不能让两边的顺序相同。要比较两次运行，就像 `pytorch_twins.batches`
 #   那样固定批的顺序；要比较两种配方，就用多个种子，看散布范围。
 # - **余数。** 不另外说明时，两边都保留最后那个较小的批（`drop_last`、`drop_remainder`）。
 # - **模式。** 忘了 `model.eval()`，随机失活就一直开着，批量归一化也一直在变。Keras 的 `predict` 和 `evaluate` 不会忘；直接调用 `model(images)` 就是推断模式。

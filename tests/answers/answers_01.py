@@ -81,14 +81,36 @@ ANSWERS = {
         ],
         "wrong": [
             (lambda upstream, x, weights: _backward(upstream, x, weights)[:2], "three"),
-            (lambda upstream, x, weights: (x.T @ upstream, upstream @ weights.T, upstream.sum(axis=0)), "order"),
-            (lambda upstream, x, weights: (upstream @ weights.T, upstream.T @ x, upstream.sum(axis=0)), "transposed"),
-            (lambda upstream, x, weights: (weights @ upstream.T, x.T @ upstream, upstream.sum(axis=0)), "shape of x"),
+            (
+                lambda upstream, x, weights: (x.T @ upstream, upstream @ weights.T, upstream.sum(axis=0)),
+                "order",
+            ),
+            (
+                lambda upstream, x, weights: (upstream @ weights.T, upstream.T @ x, upstream.sum(axis=0)),
+                "transposed",
+            ),
+            (
+                lambda upstream, x, weights: (weights @ upstream.T, x.T @ upstream, upstream.sum(axis=0)),
+                "shape of x",
+            ),
             (lambda upstream, x, weights: (upstream @ weights.T, x.T @ upstream, upstream), "sum over"),
             (lambda upstream, x, weights: (upstream @ weights.T, x.T @ upstream, upstream.sum()), "sum over"),
-            (lambda upstream, x, weights: (upstream @ weights.T, x.T @ upstream, upstream.mean(axis=0)), "average"),
-            (lambda upstream, x, weights: (upstream @ weights.T, x.T @ upstream / len(x), upstream.sum(axis=0)), "average"),
-            (lambda upstream, x, weights: (-upstream @ weights.T, x.T @ upstream, upstream.sum(axis=0)), "gradient of x differ"),
+            (
+                lambda upstream, x, weights: (upstream @ weights.T, x.T @ upstream, upstream.mean(axis=0)),
+                "average",
+            ),
+            (
+                lambda upstream, x, weights: (
+                    upstream @ weights.T,
+                    x.T @ upstream / len(x),
+                    upstream.sum(axis=0),
+                ),
+                "average",
+            ),
+            (
+                lambda upstream, x, weights: (-upstream @ weights.T, x.T @ upstream, upstream.sum(axis=0)),
+                "gradient of x differ",
+            ),
         ],
     },
 }

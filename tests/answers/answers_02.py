@@ -54,7 +54,10 @@ ANSWERS = {
             (lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride, "add 1"),
             (lambda size, kernel, stride, padding: (size + padding - kernel) // stride + 1, "twice"),
             (lambda size, kernel, stride, padding: size + 2 * padding - kernel + 1, "divide"),
-            (lambda size, kernel, stride, padding: math.ceil((size + 2 * padding - kernel) / stride) + 1, "round down"),
+            (
+                lambda size, kernel, stride, padding: math.ceil((size + 2 * padding - kernel) / stride) + 1,
+                "round down",
+            ),
             (lambda size, kernel, stride, padding: (size + 2 * padding - kernel) / stride + 1, "round down"),
             (lambda size, kernel, stride, padding: float((size + 2 * padding - kernel) // stride + 1), "//"),
         ],

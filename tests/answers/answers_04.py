@@ -65,7 +65,9 @@ ANSWERS = {
     "04.precision_and_recall": {
         "right": [
             _precision_and_recall,
-            lambda confusion, digit: [confusion[digit, digit] / confusion.sum(axis=axis)[digit] for axis in (0, 1)],
+            lambda confusion, digit: [
+                confusion[digit, digit] / confusion.sum(axis=axis)[digit] for axis in (0, 1)
+            ],
         ],
         "wrong": [
             (lambda confusion, digit: _precision_and_recall(confusion, digit)[::-1], "swapped"),
@@ -81,16 +83,39 @@ ANSWERS = {
         "right": [_temperature_gradient, _by_loss_gradient],
         "wrong": [
             (lambda scores, labels, temperature: -_temperature_gradient(scores, labels, temperature), "sign"),
-            (lambda scores, labels, temperature: _temperature_gradient(scores, labels, temperature) * len(labels), "mean"),
-            (lambda scores, labels, temperature: _temperature_gradient(scores, labels, temperature) / scores.shape[1], "classes"),
-            (lambda scores, labels, temperature: _temperature_gradient(scores, labels, temperature) * temperature, "1/T"),
-            (lambda scores, labels, temperature: _temperature_gradient(scores, labels, temperature) * temperature**2, "1/T"),
+            (
+                lambda scores, labels, temperature: (
+                    _temperature_gradient(scores, labels, temperature) * len(labels)
+                ),
+                "mean",
+            ),
+            (
+                lambda scores, labels, temperature: (
+                    _temperature_gradient(scores, labels, temperature) / scores.shape[1]
+                ),
+                "classes",
+            ),
+            (
+                lambda scores, labels, temperature: (
+                    _temperature_gradient(scores, labels, temperature) * temperature
+                ),
+                "1/T",
+            ),
+            (
+                lambda scores, labels, temperature: (
+                    _temperature_gradient(scores, labels, temperature) * temperature**2
+                ),
+                "1/T",
+            ),
             (
                 lambda scores, labels, temperature: _temperature_gradient(scores, labels, 1) / temperature**2,
                 "scores themselves",
             ),
             (lambda scores, labels, temperature: _difference(scores, labels, temperature), "one number"),
-            (lambda scores, labels, temperature: losses.cross_entropy(scores / temperature, labels), "finite differences"),
+            (
+                lambda scores, labels, temperature: losses.cross_entropy(scores / temperature, labels),
+                "finite differences",
+            ),
         ],
     },
     "04.calibration_error": {
@@ -101,7 +126,10 @@ ANSWERS = {
             (lambda confidence, right, bins: np.abs(_gaps(confidence, right, bins)[0]).max(), "largest"),
             (lambda confidence, right, bins: np.mean(np.abs(right - confidence)), "example by example"),
             (lambda confidence, right, bins: np.mean((right - confidence) ** 2), "example by example"),
-            (lambda confidence, right, bins: _calibration_error(confidence, right, bins) * len(right), "divide"),
+            (
+                lambda confidence, right, bins: _calibration_error(confidence, right, bins) * len(right),
+                "divide",
+            ),
             (_empty_bins_kept, "empty"),
             (_closed_on_the_left, "closed on the right"),
         ],

@@ -98,10 +98,24 @@ ANSWERS = {
     "05a.time_to_accuracy": {
         "right": [_time_to_accuracy, _time_vectorised],
         "wrong": [
-            (lambda seconds, accuracy, target: _first(accuracy, lambda value: value >= target) or math.inf, "not the number"),
-            (lambda seconds, accuracy, target: seconds[_first(accuracy, lambda value: value >= target)], "add up"),
-            (lambda seconds, accuracy, target: sum(seconds[: _first(accuracy, lambda value: value >= target)]), "counts too"),
-            (lambda seconds, accuracy, target: sum(seconds) if max(accuracy) >= target else math.inf, "first epoch"),
+            (
+                lambda seconds, accuracy, target: _first(accuracy, lambda value: value >= target) or math.inf,
+                "not the number",
+            ),
+            (
+                lambda seconds, accuracy, target: seconds[_first(accuracy, lambda value: value >= target)],
+                "add up",
+            ),
+            (
+                lambda seconds, accuracy, target: sum(
+                    seconds[: _first(accuracy, lambda value: value >= target)]
+                ),
+                "counts too",
+            ),
+            (
+                lambda seconds, accuracy, target: sum(seconds) if max(accuracy) >= target else math.inf,
+                "first epoch",
+            ),
             (_strictly_above, ">="),
             (_none_when_never, "math.inf"),
             (lambda seconds, accuracy, target: _time_to_accuracy(seconds, accuracy, 0.98), "counts too"),
@@ -121,10 +135,19 @@ ANSWERS = {
         "wrong": [
             (_schedule(lambda *a: a[1], lambda *a: _warmup_cosine(*a)), "step 0"),
             (_schedule(lambda s, p, w: p * (s / w) ** 2, _warmup_cosine), "straight line"),
-            (_schedule(_rise, lambda s, p, w, t: p * (1 + math.cos(math.pi * s / t)) / 2), "counts from there"),
+            (
+                _schedule(_rise, lambda s, p, w, t: p * (1 + math.cos(math.pi * s / t)) / 2),
+                "counts from there",
+            ),
             (_schedule(_rise, lambda s, p, w, t: p * math.cos(math.pi * (s - w) / (t - w))), "negative"),
-            (_schedule(_rise, lambda s, p, w, t: p * (1 + math.cos(2 * math.pi * (s - w) / (t - w))) / 2), "half a wave"),
-            (_schedule(_rise, lambda s, p, w, t: p * (1 + math.cos(math.pi * (s - w) / t)) / 2), "steps left"),
+            (
+                _schedule(_rise, lambda s, p, w, t: p * (1 + math.cos(2 * math.pi * (s - w) / (t - w))) / 2),
+                "half a wave",
+            ),
+            (
+                _schedule(_rise, lambda s, p, w, t: p * (1 + math.cos(math.pi * (s - w) / t)) / 2),
+                "steps left",
+            ),
             (_schedule(_rise, lambda s, p, w, t: p * (t - s) / (t - w)), "not a line"),
             (_schedule(_rise, lambda s, p, w, t: p * (1 - ((s - w) / (t - w)) ** 2)), "middle"),
         ],
@@ -138,7 +161,10 @@ ANSWERS = {
             (lambda losses, patience: _early_stopping(losses, patience, count_from=1), "from 0"),
             (lambda losses, patience: _early_stopping(losses, 1), "not enough"),
             (lambda losses, patience: (len(losses) - 1, 1), "too late"),
-            (lambda losses, patience: _early_stopping(losses, patience, compare_with_previous=True), "best so far"),
+            (
+                lambda losses, patience: _early_stopping(losses, patience, compare_with_previous=True),
+                "best so far",
+            ),
             (_never_resets, "starts the count again"),
         ],
     },
@@ -155,11 +181,17 @@ ANSWERS = {
             (lambda x, rate, keep, upstream: _dropout(x, rate, ~keep, upstream), "exchanged"),
             (lambda x, rate, keep, upstream: (x * keep, upstream * keep), "mean shrinks"),
             (lambda x, rate, keep, upstream: (x * keep / rate, upstream * keep / rate), "share that stays"),
-            (lambda x, rate, keep, upstream: (x * keep * (1 - rate), upstream * keep * (1 - rate)), "test time"),
+            (
+                lambda x, rate, keep, upstream: (x * keep * (1 - rate), upstream * keep * (1 - rate)),
+                "test time",
+            ),
             (lambda x, rate, keep, upstream: (x * keep / (1 - rate), upstream), "does not move"),
             (lambda x, rate, keep, upstream: (x * keep / (1 - rate), upstream * keep), "same factor"),
             (lambda x, rate, keep, upstream: (x * keep / (1 - rate), keep / (1 - rate)), "chain rule"),
-            (lambda x, rate, keep, upstream: (x * keep / (1 - rate), upstream * x * keep / (1 - rate)), "without x"),
+            (
+                lambda x, rate, keep, upstream: (x * keep / (1 - rate), upstream * x * keep / (1 - rate)),
+                "without x",
+            ),
         ],
     },
 }

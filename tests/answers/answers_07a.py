@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import spelling
+from course_utils.topics import spelling
 
 
 def _shift(answer):

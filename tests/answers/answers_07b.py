@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import decoding
+from course_utils.topics import decoding
 
 
 def _bits(log_probability, text):

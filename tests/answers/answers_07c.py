@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import masked
+from course_utils.topics import masked
 
 
 def _mean_state(states, tokens):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from course_utils import compression
 from course_utils.reference import activations
+from course_utils.topics import compression
 
 
 def _columns(kernel, bits, largest=None, most=None, to_integer=np.round):

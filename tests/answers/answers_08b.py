@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import adaptation
+from course_utils.topics import adaptation
 
 
 def _draw(labels, classes, count, random):

@@ -1,0 +1,143 @@
+"""Turning a chapter's cells into a notebook of one language, without executing anything."""
+
+import copy
+import hashlib
+import re
+from pathlib import Path
+
+import nbformat
+
+from course_utils.workshop.source import Chapter
+
+SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8")
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+YOUR_ANSWER = "# 在此作答 · your answer here"
+GENERATED = ("cost", "quiz")  # cells whose output the build makes itself from committed files
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE_INFO = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+_FOLDED = {
+    "hint": {"en": "Hint", "zh": "提示"},
+    "solution": {"en": "One solution", "zh": "参考答案"},
+}
+
+
+def notebook(chapter: Chapter, language: str, *, solved: bool = False):
+    """Return the notebook of one language, unexecuted.
+
+    Args:
+        chapter: the source, read.
+        language: "en" or "zh".
+        solved: keep the solutions in the exercise cells (for tests) instead of the learner's empty ones.
+    """
+    built = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": KERNEL,
+            "language_info": LANGUAGE_INFO,
+            "course": {"chapter": chapter.number, "language": language},
+        }
+    )
+    seen, waiting_solution = {}, None
+    for position, cell in enumerate(chapter.cells):
+        if cell.language not in (None, language):
+            continue
+        if waiting_solution and not {"check", "hint"} & set(cell.tags):
+            built.cells.append(_solution_cell(chapter, waiting_solution, language, seen))
+            waiting_solution = None
+        text = cell.text
+        if "exercise" in cell.tags:
+            if solved:
+                text = solved_cell(text)
+            else:
+                waiting_solution = solved_cell(text)
+                text = learners_cell(text)
+        if "hint" in cell.tags:
+            text = _folded("hint", language, text)
+        # A Chinese cell takes its English twin's id, so that the two notebooks line up.
+        identity = chapter.cells[position - 1].text if cell.language == "zh" else cell.text
+        built.cells.append(_cell(chapter, cell.kind, text, identity, cell.tags, seen))
+    if waiting_solution:
+        built.cells.append(_solution_cell(chapter, waiting_solution, language, seen))
+    return built
+
+
+def learners_cell(text: str) -> str:
+    """Return an exercise cell with its solution replaced by a line to fill in."""
+    before, solution, after = _parts(text)
+    first = next(line for line in solution if line.strip())
+    indent = first[: len(first) - len(first.lstrip())]
+    if indent:
+        blank = [f"{indent}return ...  {YOUR_ANSWER}"]
+    else:
+        names = [match.group(1) for line in solution if (match := re.match(r"(\w+)\s*=[^=]", line))]
+        if not names:
+            raise ValueError(f"a solution outside a function must assign a name; found {first!r}")
+        blank = [f"{name} = ...  {YOUR_ANSWER}" for name in dict.fromkeys(names)]
+    return "\n".join([*before, *blank, *after])
+
+
+def solved_cell(text: str) -> str:
+    """Return an exercise cell with its solution, without the markers."""
+    before, solution, after = _parts(text)
+    return "\n".join([*before, *solution, *after])
+
+
+def code_cells(built) -> list:
+    return [cell for cell in built.cells if cell.cell_type == "code"]
+
+
+def copy_outputs(origin, target, language: str) -> None:
+    """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`."""
+    for source, cell in zip(code_cells(origin), code_cells(target), strict=True):
+        cell.execution_count = source.execution_count
+        cell.outputs = [localise(output, language) for output in copy.deepcopy(source.outputs)]
+        alt = next((alt_of(output) for output in cell.outputs if alt_of(output)), None)
+        if alt:
+            cell.metadata["mystnb"] = {"image": {"alt": alt}}
+
+
+def alt_of(output) -> str | None:
+    return output.get("metadata", {}).get("image/png", {}).get("alt")
+
+
+def localise(output, language: str):
+    """Give a figure's output the alt text of its notebook's language."""
+    if language != "zh" or "data" not in output:
+        return output
+    picture = output.metadata.get("image/png", {})
+    if "alt_zh" in picture:
+        picture["alt"] = picture["alt_zh"]
+        output.data["text/plain"] = f"[{picture['alt_zh']}]"
+    return output
+
+
+def _parts(text: str):
+    lines = text.split("\n")
+    begin = next(number for number, line in enumerate(lines) if line.strip() == BEGIN)
+    end = next(number for number, line in enumerate(lines) if line.strip() == END)
+    return lines[:begin], lines[begin + 1 : end], lines[end + 1 :]
+
+
+def _folded(kind: str, language: str, text: str) -> str:
+    return f"<details><summary>{_FOLDED[kind][language]}</summary>\n\n{text}\n\n</details>"
+
+
+def _solution_cell(chapter, solution, language, seen):
+    text = _folded("solution", language, f"```python\n{solution}\n```")
+    return _cell(chapter, "markdown", text, solution, ["solution"], seen)
+
+
+def _cell(chapter, kind, text, identity, tags, seen):
+    occurrence = seen[(kind, identity)] = seen.get((kind, identity), 0) + 1
+    digest = hashlib.sha256(f"{chapter.number}\n{kind}\n{identity}\n{occurrence}".encode()).hexdigest()[:8]
+    make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    cell = make(text, id=digest)
+    if tags:
+        cell.metadata["tags"] = list(tags)
+    return cell

@@ -1,0 +1,126 @@
+"""A learner's afternoon: JupyterLab in a real browser, Run All in both languages, the saved files judged."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_utils.workshop import assemble, source
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium on this machine: install the package chromium"
+)
+CHAPTER = "02"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+RUN_ALL_SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Learners' copies of one chapter in both languages, with JupyterLab serving them."""
+    folder = tmp_path_factory.mktemp("learner") / "my-course"
+    (chapter,) = source.select([CHAPTER])
+    for language in ("en", "zh"):
+        (folder / language).mkdir(parents=True)
+        shutil.copy(chapter.notebook(language), folder / language)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/lab"
+    settings = tmp_path_factory.mktemp("settings")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("COURSE_LANGUAGE")},
+        "COURSE_PROFILE": "smoke",
+        "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTER_CONFIG_DIR": str(settings),
+        "PYTHONPATH": str(source.ROOT),
+    }
+    news_off = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news_off.parent.mkdir(parents=True)
+    news_off.write_text('{"fetchNews": "false", "checkForUpdates": false}', encoding="utf-8")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_answers(address)
+        yield folder, address, chapter
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def wait_until_answers(address: str) -> None:
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(f"JupyterLab does not answer at {address}")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_run_all_in_jupyterlab(copies, language):
+    from playwright.sync_api import sync_playwright
+
+    folder, address, chapter = copies
+    path = folder / language / chapter.notebook(language).name
+    before = path.stat().st_mtime_ns
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        # A workspace of its own: otherwise the tab of the other language is opened again, in front or behind.
+        page.goto(f"{address}/workspaces/{language}/tree/{language}/{path.name}", timeout=120_000)
+        page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=120_000)
+        page.locator(".jp-Notebook:visible").first.wait_for(timeout=120_000)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        count = len(assemble.code_cells(nbformat.read(path, as_version=4)))
+        finished = f"() => document.querySelectorAll('.jp-Cell.jp-mod-running, .jp-InputPrompt').length && {_NONE_RUNNING}"
+        page.wait_for_timeout(3000)
+        page.wait_for_function(finished, timeout=RUN_ALL_SECONDS * 1000)
+        page.keyboard.press("Control+s")
+        wait_until_saved(path, before, count)
+        if os.environ.get("COURSE_SCREENSHOTS"):
+            page.screenshot(path=Path(os.environ["COURSE_SCREENSHOTS"]) / f"{path.stem}-{language}.png")
+        browser.close()
+    saved = nbformat.read(path, as_version=4)
+    outputs = [output for cell in assemble.code_cells(saved) for output in cell.outputs]
+    assert [output.ename for output in outputs if output.output_type == "error"] == []
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    assert all(cell.execution_count for cell in assemble.code_cells(saved) if cell.source.strip())
+    alts = [assemble.alt_of(output) for output in outputs if assemble.alt_of(output)]
+    assert alts and all(
+        any("\u4e00" <= letter <= "\u9fff" for letter in alt) == (language == "zh") for alt in alts
+    )
+    text = "".join(output.get("text", "") for output in outputs)
+    assert "smoke" in text, "the browser's kernel did not run the smoke profile"
+
+
+# A cell that waits or runs shows [*] in its prompt.
+_NONE_RUNNING = (
+    "![...document.querySelectorAll('.jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"
+)
+
+
+def wait_until_saved(path: Path, before: int, count: int) -> None:
+    for _ in range(60):
+        if path.stat().st_mtime_ns != before:
+            time.sleep(1)
+            executed = [
+                cell.execution_count for cell in assemble.code_cells(nbformat.read(path, as_version=4))
+            ]
+            assert len(executed) == count
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"{path.name} was not saved")

@@ -1,0 +1,286 @@
+"""The way from a chapter's source to its notebooks, and every fault that the linter and the check must catch."""
+
+import json
+import re
+
+import nbformat
+import pytest
+from small_chapter import small_chapter
+
+from course_utils.workshop import assemble, build, readme, source
+from course_utils.workshop.lint import lint
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The small chapter, built once: executing it imports TensorFlow."""
+    folder = tmp_path_factory.mktemp("course")
+    chapter = small_chapter(folder)
+    build.build(chapter)
+    return chapter
+
+
+@pytest.fixture
+def copy(built, tmp_path):
+    """A fresh copy of the built chapter that a test may break."""
+    import shutil
+
+    shutil.copytree(source.notebooks_folder(built.path), tmp_path / "notebooks")
+    return source.read(tmp_path / "notebooks" / "source" / built.path.name)
+
+
+def changed(chapter, old: str, new: str):
+    text = chapter.path.read_text(encoding="utf-8")
+    assert old in text
+    chapter.path.write_text(text.replace(old, new), encoding="utf-8")
+    return source.read(chapter.path)
+
+
+def read(chapter, language="en"):
+    return nbformat.read(chapter.notebook(language), as_version=4)
+
+
+# --- building ---------------------------------------------------------------------------------------------------
+
+
+def test_both_languages_share_code_ids_and_outputs(built):
+    english, chinese = (assemble.code_cells(read(built, language)) for language in ("en", "zh"))
+    assert [(cell.id, cell.source, cell.execution_count) for cell in english] == [
+        (cell.id, cell.source, cell.execution_count) for cell in chinese
+    ]
+    assert all(re.fullmatch("[0-9a-f]{8}", cell.id) for cell in english)
+    assert [cell.execution_count for cell in english] == list(range(1, len(english) + 1))
+
+
+def test_figures_carry_alt_text_of_their_language(built):
+    for language, alt in (("en", "a rising line"), ("zh", "一条上升的直线")):
+        cell = next(
+            cell for cell in assemble.code_cells(read(built, language)) if "plots.show" in cell.source
+        )
+        assert [assemble.alt_of(output) for output in cell.outputs] == [alt]
+        assert cell.metadata.mystnb.image.alt == alt
+
+
+def test_results_hold_number_band_and_cost(built):
+    stored = json.loads(built.results().read_text(encoding="utf-8"))
+    assert stored["numbers"]["small.number"]["band"] == [0.4, 0.6]
+    assert stored["numbers"]["small.number"]["in_band"] is True
+    assert stored["cost"]["seconds"] > 0.5 and 0.05 < stored["cost"]["peak_memory_gb"] < 1.2
+    assert stored["profile"] == "laptop" and stored["chapter"] == "02"
+
+
+def test_cost_cell_shows_the_run_that_is_stored(built):
+    stored = json.loads(built.results().read_text(encoding="utf-8"))
+    cell = next(cell for cell in assemble.code_cells(read(built)) if "cost" in cell.metadata.get("tags", []))
+    assert f"{stored['cost']['seconds']:.0f} 秒" in cell.outputs[0].text
+
+
+def test_building_again_changes_nothing(copy, capsys):
+    before = {path: path.read_bytes() for path in copy.path.parent.parent.rglob("*.ipynb")}
+    build.build(copy)
+    assert {path: path.read_bytes() for path in before} == before
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_text_edits_execute_nothing(copy, monkeypatch):
+    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("a text edit must not execute"))
+    chapter = changed(copy, "# # 2 A small chapter", "# # 2 A very small chapter")
+    source.accept_translations(chapter)
+    build.build(source.read(chapter.path))
+    assert read(copy).cells[0].source == "# 2 A very small chapter"
+    assert build.check(source.read(chapter.path)) == []
+
+
+def test_code_edits_execute_the_chapter(copy, monkeypatch):
+    executed = []
+    monkeypatch.setattr(build, "execute", lambda chapter, notebook: executed.append(chapter.number))
+    build.build(changed(copy, "print(6 * 7)", "print(6 * 8)"))
+    assert executed == ["02"]
+
+
+def test_exercise_is_emptied_and_its_solution_folded_after_the_hint(built):
+    cells = read(built).cells
+    position = next(n for n, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", []))
+    assert cells[position].source == f"def double(number):\n    return ...  {assemble.YOUR_ANSWER}"
+    assert "还没有作答 · not attempted yet" in cells[position + 1].outputs[0].text
+    assert cells[position + 2].source.startswith("<details><summary>Hint")
+    assert "return 2 * number" in cells[position + 3].source
+    assert cells[position + 3].source.startswith("<details><summary>One solution")
+
+
+def test_top_level_solutions_become_names_to_fill_in():
+    text = f"{assemble.BEGIN}\nwidth = 3\nheight = width\n{assemble.END}\nprint(width)"
+    blank = assemble.YOUR_ANSWER
+    assert assemble.learners_cell(text) == f"width = ...  {blank}\nheight = ...  {blank}\nprint(width)"
+    with pytest.raises(ValueError, match="must assign a name"):
+        assemble.learners_cell(f"{assemble.BEGIN}\nprint(3)\n{assemble.END}")
+
+
+def test_solved_and_nbgrader_variants(copy, tmp_path):
+    solved = build.solved_notebook(copy, "en")
+    assert any("return 2 * number" in cell.source for cell in assemble.code_cells(solved))
+    graded = build.nbgrader_notebook(copy, "en")
+    kinds = [cell.metadata.nbgrader for cell in graded.cells if "nbgrader" in cell.metadata]
+    assert [kind["solution"] for kind in kinds] == [True, False] and kinds[1]["points"] == 1
+    assert any(assemble.BEGIN in cell.source for cell in assemble.code_cells(graded))
+    assert any("exercises.grade(" in cell.source for cell in assemble.code_cells(graded))
+
+
+def test_failing_cell_is_named(tmp_path):
+    chapter = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", "print(6 / 0)"))
+    with pytest.raises(build.BuildError, match=r"cell 6 failed \(print\(6 / 0\)\)(.|\n)*ZeroDivisionError"):
+        build.build(chapter)
+    assert not chapter.notebook("en").exists()
+
+
+@pytest.mark.parametrize(
+    "code, message",
+    [
+        ("import sys; print('oops', file=sys.stderr)", "writes to stderr"),
+        ("from pathlib import Path; print(Path.home() / 'x', course)", "tells"),
+    ],
+)
+def test_outputs_that_no_reader_should_see_are_refused(tmp_path, code, message):
+    chapter = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", code))
+    with pytest.raises(build.BuildError, match=message):
+        build.build(chapter)
+
+
+def test_costly_chapter_is_refused():
+    with pytest.raises(build.BuildError, match="peak memory"):
+        build._check_cost({"peak_memory_gb": 1.3, "seconds": 1})
+    with pytest.raises(build.BuildError, match="took 999 s"):
+        build._check_cost({"peak_memory_gb": 1.0, "seconds": 999})
+
+
+# --- checking ---------------------------------------------------------------------------------------------------
+
+
+def test_printed_text_is_stored_in_one_piece():
+    """The kernel sends what a cell prints in as many pieces as it likes; a figure in between does separate them."""
+    cell = nbformat.v4.new_code_cell("print(1)")
+    figure = nbformat.v4.new_output("display_data", {"text/plain": "figure"})
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("a\nb", "c\n", "d\n")]
+    cell.outputs = [pieces[0], pieces[1], figure, pieces[2]]
+    build._give_clean_outputs(nbformat.v4.new_notebook(cells=[cell]))
+    assert [output.get("text") for output in cell.outputs] == ["a\nbc\n", None, "d\n"]
+
+
+def test_check_is_content_with_what_build_wrote(copy):
+    assert build.check(copy) == []
+
+
+def edit_output(chapter, language):
+    notebook = read(chapter, language)
+    cell = next(cell for cell in assemble.code_cells(notebook) if cell.source == "print(6 * 7)")
+    cell.outputs[0].text = "43\n"
+    nbformat.write(notebook, chapter.notebook(language))
+
+
+def test_check_catches_edited_outputs(copy):
+    edit_output(copy, "zh")
+    assert "zh/02_small.ipynb: not what its source gives" in build.check(copy)[0]
+    edit_output(copy, "en")
+    assert "edited by hand" in build.check(copy)[0]
+
+
+def test_check_catches_changed_code_and_text(copy):
+    assert "code changed" in build.check(changed(copy, "print(6 * 7)", "print(6 * 8)"))[0]
+    text = changed(changed(copy, "print(6 * 8)", "print(6 * 7)"), "double a number", "double any number")
+    assert "not what its source gives" in build.check(text)[0]
+
+
+def test_check_catches_missing_notebook_and_missing_results(copy):
+    copy.results().unlink()
+    assert "code changed" in build.check(copy)[0]
+    copy.notebook("en").unlink()
+    assert "never built" in build.check(copy)[0]
+
+
+# --- the linter -------------------------------------------------------------------------------------------------
+
+
+def test_small_chapter_is_clean(tmp_path):
+    assert lint(small_chapter(tmp_path)) == []
+
+
+FAULTS = [
+    ("print(6 * 7)", "%time print(6 * 7)", "no notebook magic"),
+    ("print(6 * 7)", "!ls", "no notebook magic"),
+    ("print(6 * 7)", "print(6 *", "not Python"),
+    ("print(6 * 7)", "\n".join(["print(1)"] * 26), "at most 25"),
+    ("print(6 * 7)", "plt.show()", "plots.show"),
+    ("print(6 * 7)", "results.spread('02', 'small.number')", "tag it nbval-ignore-output"),
+    (', alt_zh="一条上升的直线"', "", "plots.show without alt_zh"),
+    ('alt="a rising line", ', "", "plots.show without alt"),
+    (
+        "SEED = 0\n",
+        'SEED = 0\n# %% tags=["parameters"]\nPROFILE = None\nSEED = 0\n',
+        "exactly one cell tagged parameters",
+    ),
+    ("profiles.use(PROFILE, SEED)", "profiles.name()", "must call profiles.use"),
+    ("import sys\n", "import sys, re\n", "setup_cell.py"),
+    ("# # 2 A small chapter", "# # 2 Simply a chapter", "'Simply'"),
+    ("# # 2 A small chapter", "# # 2 It reaches 98.7 % here", "'98.7 %'"),
+    ("# # 2 A small chapter", "# # 2 It takes 12 s", "'12 s'"),
+    ("一个小章节", "一个小章节,两行", "full-width punctuation"),
+    ("一个小章节", "一个small章节", "a space between"),
+    ("一个小章节", "一个小\n# *章节*", "break the line after punctuation"),
+    ("一个小章节", "a chapter", "no Chinese character"),
+    ('# %% [markdown] lang="en"\n# # 2', "# %% [markdown]\n# # 2", 'needs lang="en"'),
+    ("    ### BEGIN SOLUTION\n", "", "### BEGIN SOLUTION"),
+    ('# %% tags=["check"]', "# %%", "must be tagged check"),
+    ('tags=["hint"]', "", "tagged hint must follow"),
+    ("print(6 * 7)\n", "print(6 * 7)\n" + "# %%\nprint(1)\n" * 60, "at most 60"),
+]
+
+
+@pytest.mark.parametrize("old, new, complaint", FAULTS, ids=[fault[2] for fault in FAULTS])
+def test_linter_catches(tmp_path, old, new, complaint):
+    def change(text):
+        assert old in text
+        return text.replace(old, new)
+
+    found = lint(small_chapter(tmp_path, change))
+    assert any(complaint in message for message in found), found
+
+
+def test_linter_catches_stale_translation(tmp_path):
+    chapter = changed(small_chapter(tmp_path), "A small chapter", "A smaller chapter")
+    assert "stale translation" in lint(chapter)[0]
+    assert source.accept_translations(chapter) == 1
+    assert lint(source.read(chapter.path)) == []
+
+
+def test_published_numbers_with_a_source_are_allowed(tmp_path):
+    change = lambda text: text.replace("A small chapter", "LeCun et al. (1998) report 0.8 % errors")  # noqa: E731
+    assert lint(small_chapter(tmp_path, change)) == []
+
+
+# --- choosing chapters and the README ---------------------------------------------------------------------------
+
+
+def test_chapters_are_chosen_by_number_or_name(tmp_path):
+    chapter = small_chapter(tmp_path)
+    notebooks = source.notebooks_folder(chapter.path)
+    for name in ("2", "02", "02_small"):
+        assert [found.number for found in source.select([name], notebooks)] == ["02"]
+    with pytest.raises(SystemExit, match="unknown chapter '99'; 已有 · known: 02"):
+        source.select(["99"], notebooks)
+
+
+def test_readme_table_is_made_from_results_and_checked(copy, monkeypatch):
+    monkeypatch.setattr(readme, "_TELLING", {"02": ("small.number",)})
+    root = source.notebooks_folder(copy.path).parent
+    page = root / "README.md"
+    page.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n", encoding="utf-8")
+    assert "table is not what" in readme.update(root, check=True)[0]
+    assert readme.update(root, check=False) == []
+    text = page.read_text(encoding="utf-8")
+    assert "1 / 1" in text and "`small.number` 0.5000" in text and "(notebooks/en/02_small.ipynb)" in text
+    assert readme.update(root, check=True) == []
+    monkeypatch.setattr(readme, "_TELLING", {"02": ("small.renamed",)})
+    assert "chapter 02: not in its results: small.renamed" in readme.update(root, check=False)[0]
+    assert page.read_text(encoding="utf-8") == text
+    monkeypatch.setattr(readme, "_TELLING", {})
+    assert readme.update(root, check=True) == []
