@@ -7,6 +7,8 @@ import pytest
 from course_utils.workshop import assemble, source
 from course_utils.workshop.stamp import modules, stamp
 
+CHAPTERS = ("05", "07b", "08", "08d")  # a stamp of all of them takes ten seconds
+
 
 @pytest.fixture
 def course(tmp_path):
@@ -20,9 +22,9 @@ def course(tmp_path):
 
 
 def stamps(root) -> dict:
-    found = {}
-    for number, path in source.chapter_paths(root / "notebooks").items():
-        chapter = source.read(path)
+    found, paths = {}, source.chapter_paths(root / "notebooks")
+    for number in CHAPTERS:
+        chapter = source.read(paths[number])
         cells = [cell.source for cell in assemble.code_cells(assemble.notebook(chapter, "en"))]
         found[number] = stamp(cells, chapter.results_read(), root)
     return found
@@ -32,11 +34,11 @@ def edit(root, name: str, old: str, new: str) -> None:
     path = root / name
     text = path.read_text(encoding="utf-8")
     assert old in text, f"{name} no longer holds {old!r}"
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def changed(before: dict, after: dict) -> set:
-    assert before.keys() == after.keys() and len(before) > 20
+    assert before.keys() == after.keys()
     return {number for number in before if before[number] != after[number]}
 
 
