@@ -10,7 +10,7 @@ _MOVED = {
     "adaptation": "topics.adaptation",
     "compression": "topics.compression",
     "decoding": "topics.decoding",
-    "doctor": "devices",
+    "doctor": "machine",
     "draw": "topics.digit_pad",
     "explain": "topics.explain",
     "flops": "topics.flops",

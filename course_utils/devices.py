@@ -1,4 +1,4 @@
-"""From the machine to a `tf.distribute` strategy, the machine in words, and the memory this process used.
+"""From the machine to a `tf.distribute` strategy, and the machine in words.
 
     from course_utils import devices
     strategy = devices.create_strategy()
@@ -27,7 +27,7 @@ import os
 import platform
 import sys
 
-GIGABYTE = 1e9  # bytes; decimal, so that numbers are the same on every system
+from course_utils import machine
 
 
 def create_strategy():
@@ -190,7 +190,9 @@ def describe():
     )
     replicas = strategy.num_replicas_in_sync
     strategy_name = type(strategy).__name__.lstrip("_").replace("DefaultDistributionStrategy", "default")
-    print(f"处理器 · processor: {_cpu_model()}, {_cores()} 核 · cores, {_memory_gb():.1f} GB")
+    print(
+        f"处理器 · processor: {_cpu_model()}, {machine.cores()} 核 · cores, {machine.memory_gb()[0]:.1f} GB"
+    )
     print(f"设备 · devices: {counted}" + "".join(f"; {name}" for name in _accelerators()))
     print(f"策略 · strategy: {strategy_name}    副本 · replicas: {replicas}")
     print(f"原因 · why: {reason_zh} · {reason}")
@@ -205,8 +207,8 @@ def hardware():
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
-        "cores": _cores(),
-        "memory_gb": round(_memory_gb(), 1),
+        "cores": machine.cores(),
+        "memory_gb": round(machine.memory_gb()[0], 1),
         "accelerators": _accelerators(),
     }
 
@@ -248,36 +250,3 @@ def _cpu_model():
     except (OSError, ValueError):
         pass
     return platform.processor() or platform.machine() or "unknown"
-
-
-def _cores():
-    # A container or `taskset` may allow fewer cores than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _memory_gb():
-    import psutil
-
-    return psutil.virtual_memory().total / GIGABYTE
-
-
-def peak_memory_gb():
-    """The most memory this process has had resident so far, in units of 1e9 bytes.
-
-    Linux: the kernel's high-water mark of this process, VmHWM. (`ru_maxrss` would not do there: a child process
-    inherits the parent's, and a tiny child of a large parent reported 713 MB.) Windows: the peak working set;
-    macOS: `ru_maxrss`, which counts bytes there; elsewhere what is resident now, a lower bound.
-    """
-    if sys.platform == "linux":
-        with open("/proc/self/status", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024 / GIGABYTE  # "VmHWM:  589000 kB", kB of 1024 bytes
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / GIGABYTE
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    return getattr(memory, "peak_wset", memory.rss) / GIGABYTE

@@ -7,12 +7,11 @@ import datetime
 import html
 import importlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
-from course_utils import language
+from course_utils import files, language
 
 _registry = {}
 _QUIZZES = Path(__file__).resolve().parent / "quizzes"
@@ -176,6 +175,4 @@ def _remember(name: str, *, right: bool) -> None:
     entry["attempts"] += 1
     if right and entry["solved"] is None:
         entry["solved"] = datetime.date.today().isoformat()
-    half = path.with_name(f"{path.name}.{os.getpid()}")
-    half.write_text(json.dumps(stored, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(half, path)
+    files.write_json(path, stored)

@@ -2,6 +2,8 @@
 
 import os
 
+from course_utils import results
+
 PROFILES = ("smoke", "laptop", "full")
 
 _state = {"profile": None, "seed": 0}
@@ -35,10 +37,8 @@ def use(profile: str | None = None, seed: int = 0) -> None:
 
     import keras
 
-    from course_utils import results
-
     keras.utils.set_random_seed(seed)
-    results.begin()
+    results.begin(name(), seed)
     print(f"配置 · profile: {name()}    随机种子 · seed: {seed}")
 
 

@@ -1,6 +1,8 @@
-"""Imports TensorFlow without the lines that it writes while it starts ("Could not find cuda drivers…"), and thriftily.
+"""Imports TensorFlow and Keras first, with the course's settings and without the lines that TensorFlow writes at its start.
 
-They are written before TensorFlow reads `TF_CPP_MIN_LOG_LEVEL`, straight to the process's standard error, and would
+Every chapter's set-up cell imports this, however the chapter was started: what a user's shell and home say about Keras,
+TensorFlow, Matplotlib and IPython does not reach the chapter (see `surroundings`). TensorFlow's lines ("Could not find
+cuda drivers…") are written before it reads `TF_CPP_MIN_LOG_LEVEL`, straight to the process's standard error, and would
 stand in every notebook. Set `COURSE_SHOW_LOGS=1` to see them, for instance when a GPU is not found.
 """
 
@@ -8,6 +10,9 @@ import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
+
+from course_utils import surroundings
 
 
 @contextlib.contextmanager
@@ -34,11 +39,15 @@ def use_few_arenas():
         ctypes.CDLL(None).mallopt(arena_max, 2)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+surroundings.check_packages()
+surroundings.clean_this_process()
 if sys.platform.startswith("linux"):
     use_few_arenas()
 with standard_error_closed():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
+    import keras.src.backend.config
 tf.get_logger().setLevel("ERROR")  # and its advice on retracing
+# Keras has read the course's settings; what a learner downloads with it goes where it always goes.
+keras.src.backend.config._KERAS_DIR = str(Path.home() / ".keras")

@@ -8,12 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
+from course_utils import devices, files, machine
 
-from course_utils import devices, profiles
-
-NOTEBOOKS = Path(os.environ.get("COURSE_NOTEBOOKS") or Path(__file__).resolve().parent.parent / "notebooks")
-FOLDER = NOTEBOOKS / "results"
+_NOTEBOOKS = Path(os.environ.get("COURSE_NOTEBOOKS") or Path(__file__).resolve().parent.parent / "notebooks")
+FOLDER = _NOTEBOOKS / "results"
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 _run = {}
@@ -23,12 +21,16 @@ class OutOfBand(AssertionError):
     """A recorded number lies outside the band that three seeds gave it."""
 
 
-def begin() -> None:
-    """Start a new set of numbers; `profiles.use` calls this. Inside a notebook the cost follows each cell."""
+def begin(profile: str | None = None, seed: int = 0) -> None:
+    """Start a new set of numbers; `profiles.use` calls this. Inside a notebook the cost follows each cell.
+
+    Args:
+        profile: None means the environment's `COURSE_PROFILE`, else laptop.
+        seed: the seed of this run.
+    """
+    profile = profile or os.environ.get("COURSE_PROFILE") or "laptop"
     _run.clear()
-    _run.update(
-        profile=profiles.name(), seed=profiles.seed(), hardware=devices.hardware(), cost={}, numbers={}
-    )
+    _run.update(profile=profile, seed=seed, hardware=devices.hardware(), cost={}, numbers={})
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:
         if _after_cell in shell.events.callbacks["post_run_cell"]:
@@ -114,21 +116,13 @@ def read(stem: str) -> dict | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def write(path: Path, content: dict) -> None:
-    """Write JSON in one step, so that a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.{os.getpid()}")
-    half.write_text(
-        json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    os.replace(half, path)
-
-
 def _after_cell(*_) -> None:
     """IPython calls this after each cell, so that a chapter that stops half-way has its cost too."""
+    import psutil
+
     _run["cost"] = {
         "seconds": round(time.time() - psutil.Process().create_time(), 1),
-        "peak_memory_gb": round(devices.peak_memory_gb(), 3),
+        "peak_memory_gb": round(machine.peak_memory_gb(), 3),
     }
     _store()
 
@@ -137,4 +131,4 @@ def _store() -> None:
     target = os.environ.get("COURSE_RESULTS")
     if target:
         chapter = Path(target).stem.split("-")[-1]
-        write(Path(target), {"chapter": chapter, **_run})
+        files.write_json(target, {"chapter": chapter, **_run}, sort_keys=True)

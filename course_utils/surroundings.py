@@ -7,6 +7,7 @@ Matplotlib are told to read the course's settings instead.
 Standard library only, and no TensorFlow before this has run.
 """
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -24,7 +25,18 @@ _HARMLESS = (
     "TF_GPU_THREAD_COUNT",
     "TF_GPU_THREAD_MODE",
 )
-_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "IPython", "ipykernel", "sklearn", "psutil")
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scipy",
+    "matplotlib",
+    "IPython",
+    "ipykernel",
+    "sklearn",
+    "psutil",
+)
+_NEEDED = ("tensorflow", "keras", "numpy", "matplotlib", "psutil")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -41,17 +53,17 @@ def clean(environment) -> dict:
         kept["XLA_FLAGS"] = " ".join(flags)
     path = [place for place in kept.get("PYTHONPATH", "").split(os.pathsep) if place and not _hides(place)]
     path = [place for place in path if Path(place).resolve() != ROOT]
-    for names in (("no_proxy", "NO_PROXY"),):
-        given = next((kept[name] for name in names if kept.get(name)), "")
-        hosts = [host.strip() for host in given.split(",") if host.strip()]
-        exempt = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
-        kept.update(dict.fromkeys(names, exempt))
+    given = kept.get("no_proxy") or kept.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in given.split(",") if host.strip()]
+    exempt = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
     kept.pop("MPLBACKEND", None)
     return {
         **kept,
         "KERAS_HOME": str(SETTINGS),
         "KERAS_BACKEND": "tensorflow",
         "MATPLOTLIBRC": str(SETTINGS / "matplotlibrc"),
+        "no_proxy": exempt,
+        "NO_PROXY": exempt,
         "PYTHONPATH": os.pathsep.join([str(ROOT), *path]),
         "TF_CPP_MIN_LOG_LEVEL": kept.get("TF_CPP_MIN_LOG_LEVEL") or "3",
     }
@@ -85,11 +97,30 @@ def clean_this_process() -> None:
         )
 
 
+def check_packages() -> None:
+    """Say which kernel to choose when this one lacks the course's packages.
+
+    Raises:
+        ModuleNotFoundError: something is missing; the message says what, and what to do.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f"这个内核（{sys.executable}）缺少 {', '.join(missing)}。请换成内核 “Deep Learning, Measured”；列表里没有它时，"
+            "在课程文件夹中运行 python3 -m course_utils kernel，再刷新页面。\n"
+            f'This kernel ({sys.executable}) lacks {", ".join(missing)}. Choose the kernel "Deep Learning, Measured"; if it is '
+            "not in the list, run `python3 -m course_utils kernel` in the course's folder and reload the page.\n"
+            "Colab, Kaggle: !pip install -r requirements.txt -c constraints.txt"
+        )
+
+
 def kept_out(environment) -> list:
     """Return what `clean` would keep out of an environment, as NAME=value, for reports."""
     cleaned = clean(environment)
     names = [name for name in environment if name not in cleaned]
-    hidden = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place and _hides(place)]
+    hidden = [
+        place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place and _hides(place)
+    ]
     return [
         *(f"{name}={environment[name]}" for name in sorted(names)),
         *(f"PYTHONPATH: {place}" for place in hidden),

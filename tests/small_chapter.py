@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from course_utils.workshop import assemble, source
+from course_utils.workshop import assemble, chapters, source
 
 TEXT = """# %% [markdown] lang="en"
 # # 2 A small chapter
@@ -53,5 +53,6 @@ def small_chapter(folder: Path, change=lambda text: text, number: str = "02"):
     path = folder / "notebooks" / "source" / f"{number}_small.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(change(TEXT.format(setup=assemble.SETUP.strip())), encoding="utf-8")
-    source.accept_translations(source.read(path))
-    return source.read(path)
+    chapter = chapters.at(path)
+    source.accept_translations(source.read(chapter))
+    return source.read(chapter)

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.workshop.source import Chapter
+from course_utils.workshop.source import Source
 
 SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 YOUR_ANSWER = "# 在此作答 · your answer here"
-GENERATED = ("cost", "quiz")  # cells whose output the build makes itself from committed files
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -28,11 +27,11 @@ _FOLDED = {
 }
 
 
-def notebook(chapter: Chapter, language: str, *, solved: bool = False):
+def notebook(source: Source, language: str, *, solved: bool = False):
     """Return the notebook of one language, unexecuted.
 
     Args:
-        chapter: the source, read.
+        source: the chapter's source, read.
         language: "en" or "zh".
         solved: keep the solutions in the exercise cells (for tests) instead of the learner's empty ones.
     """
@@ -40,15 +39,15 @@ def notebook(chapter: Chapter, language: str, *, solved: bool = False):
         metadata={
             "kernelspec": KERNEL,
             "language_info": LANGUAGE_INFO,
-            "course": {"chapter": chapter.number, "language": language},
+            "course": {"chapter": source.chapter.number, "language": language},
         }
     )
     seen, waiting_solution = {}, None
-    for position, cell in enumerate(chapter.cells):
+    for position, cell in enumerate(source.cells):
         if cell.language not in (None, language):
             continue
         if waiting_solution and not {"check", "hint"} & set(cell.tags):
-            built.cells.append(_solution_cell(chapter, waiting_solution, language, seen))
+            built.cells.append(_solution_cell(source.chapter, waiting_solution, language, seen))
             waiting_solution = None
         text = cell.text
         if "exercise" in cell.tags:
@@ -60,10 +59,10 @@ def notebook(chapter: Chapter, language: str, *, solved: bool = False):
         if "hint" in cell.tags:
             text = _folded("hint", language, text)
         # A Chinese cell takes its English twin's id, so that the two notebooks line up.
-        identity = chapter.cells[position - 1].text if cell.language == "zh" else cell.text
-        built.cells.append(_cell(chapter, cell.kind, text, identity, cell.tags, seen))
+        identity = source.cells[position - 1].text if cell.language == "zh" else cell.text
+        built.cells.append(_cell(source.chapter, cell.kind, text, identity, cell.tags, seen))
     if waiting_solution:
-        built.cells.append(_solution_cell(chapter, waiting_solution, language, seen))
+        built.cells.append(_solution_cell(source.chapter, waiting_solution, language, seen))
     return built
 
 
@@ -94,9 +93,9 @@ def code_cells(built) -> list:
 
 def copy_outputs(origin, target, language: str) -> None:
     """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`."""
-    for source, cell in zip(code_cells(origin), code_cells(target), strict=True):
-        cell.execution_count = source.execution_count
-        cell.outputs = [localise(output, language) for output in copy.deepcopy(source.outputs)]
+    for executed, cell in zip(code_cells(origin), code_cells(target), strict=True):
+        cell.execution_count = executed.execution_count
+        cell.outputs = [localise(output, language) for output in copy.deepcopy(executed.outputs)]
         alt = next((alt_of(output) for output in cell.outputs if alt_of(output)), None)
         if alt:
             cell.metadata["mystnb"] = {"image": {"alt": alt}}

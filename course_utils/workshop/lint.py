@@ -1,10 +1,10 @@
-"""Rules that a chapter's source must keep, each a function from a chapter to its complaints."""
+"""Rules that a chapter's source must keep, each a function from a chapter's source to its complaints."""
 
 import ast
 import re
 
 from course_utils.workshop import assemble
-from course_utils.workshop.source import Chapter, translation_hash
+from course_utils.workshop.source import Source, translation_hash
 
 MOST_CELLS = 60
 MOST_LINES = 25
@@ -17,16 +17,16 @@ RUN_NUMBER = re.compile(
 CITED = re.compile(r"\]\(http|arXiv|doi\.org|\b(?:19|20)\d\d\b")
 
 
-def lint(chapter: Chapter) -> list:
+def lint(source: Source) -> list:
     """Return complaints "file:line: what is wrong and what to do", empty when all is well."""
     found = []
     for rule in RULES:
-        found += [f"{chapter.path.name}:{line}: {message}" for line, message in rule(chapter)]
+        found += [f"{source.chapter.source.name}:{line}: {message}" for line, message in rule(source)]
     return found
 
 
-def languages_stand_in_pairs(chapter):
-    cells = chapter.cells
+def languages_stand_in_pairs(source):
+    cells = source.cells
     for position, cell in enumerate(cells):
         following = cells[position + 1] if position + 1 < len(cells) else None
         preceding = cells[position - 1] if position else None
@@ -46,15 +46,15 @@ def languages_stand_in_pairs(chapter):
                     cell.line,
                     (
                         f'stale translation: of="{cell.of}" but the English is "{translation_hash(preceding.text)}"; '
-                        f"review the Chinese, then run build --accept {chapter.number}"
+                        f"review the Chinese, then run build --accept {source.chapter.number}"
                     ),
                 )
         else:
             yield cell.line, 'a text cell needs lang="en" or lang="zh"'
 
 
-def chinese_is_typeset(chapter):
-    for cell in chapter.cells:
+def chinese_is_typeset(source):
+    for cell in source.cells:
         if cell.language != "zh":
             continue
         if not re.search(CHINESE, cell.text):
@@ -76,15 +76,15 @@ def chinese_is_typeset(chapter):
             yield cell.line, f"…{context}…: a browser shows a blank there; break the line after punctuation"
 
 
-def english_is_patient(chapter):
-    for cell in chapter.cells:
+def english_is_patient(source):
+    for cell in source.cells:
         if cell.language == "en":
             for match in HASTY_WORDS.finditer(_prose(cell.text)):
                 yield cell.line, f"{match.group(0)!r} makes a reader who is stuck feel slow; leave it out"
 
 
-def prose_states_no_run_number(chapter):
-    for cell in chapter.cells:
+def prose_states_no_run_number(source):
+    for cell in source.cells:
         if cell.kind != "markdown":
             continue
         for line in cell.text.splitlines():
@@ -99,8 +99,8 @@ def prose_states_no_run_number(chapter):
                 )
 
 
-def code_is_plain_python(chapter):
-    for cell in chapter.cells:
+def code_is_plain_python(source):
+    for cell in source.cells:
         if cell.kind != "code":
             continue
         for line in cell.text.splitlines():
@@ -115,8 +115,8 @@ def code_is_plain_python(chapter):
             yield cell.line, f"{len(cell.text.splitlines())} lines; a cell has at most {MOST_LINES}"
 
 
-def outputs_that_vary_are_tagged(chapter):
-    for cell in chapter.cells:
+def outputs_that_vary_are_tagged(source):
+    for cell in source.cells:
         if (
             cell.kind == "code"
             and DEPENDS_ON_RUN.search(cell.text)
@@ -125,8 +125,8 @@ def outputs_that_vary_are_tagged(chapter):
             yield cell.line, "its output depends on profile, seed or machine: tag it nbval-ignore-output"
 
 
-def figures_are_shown_with_alt_text(chapter):
-    for cell in chapter.cells:
+def figures_are_shown_with_alt_text(source):
+    for cell in source.cells:
         if cell.kind != "code" or "setup" in cell.tags:
             continue
         if re.search(r"plt\.show\(", cell.text):
@@ -139,8 +139,8 @@ def figures_are_shown_with_alt_text(chapter):
                     yield cell.line, f"plots.show without {' and '.join(sorted(missing))}"
 
 
-def first_cells_are_the_same(chapter):
-    code = [cell for cell in chapter.cells if cell.kind == "code"]
+def first_cells_are_the_same(source):
+    code = [cell for cell in source.cells if cell.kind == "code"]
     parameters = [cell for cell in code if "parameters" in cell.tags]
     setup = [cell for cell in code if "setup" in cell.tags]
     if len(setup) != 1 or setup[0].text.strip() != assemble.SETUP.strip():
@@ -159,14 +159,14 @@ def first_cells_are_the_same(chapter):
         yield parameters[0].line, "the next code cell must call profiles.use(PROFILE, SEED)"
 
 
-def chapter_is_short_enough(chapter):
-    count = sum(cell.language != "zh" for cell in chapter.cells)
+def chapter_is_short_enough(source):
+    count = sum(cell.language != "zh" for cell in source.cells)
     if count > MOST_CELLS:
         yield 1, f"{count} cells; a chapter has at most {MOST_CELLS}: split it"
 
 
-def exercises_are_whole(chapter):
-    for position, cell in enumerate(chapter.cells):
+def exercises_are_whole(source):
+    for position, cell in enumerate(source.cells):
         if "exercise" not in cell.tags:
             continue
         begins, ends = cell.text.count(assemble.BEGIN), cell.text.count(assemble.END)
@@ -176,12 +176,30 @@ def exercises_are_whole(chapter):
                 f"one {assemble.BEGIN} and one {assemble.END} were expected; found {begins} and {ends}",
             )
             continue
-        following = chapter.cells[position + 1] if position + 1 < len(chapter.cells) else None
+        following = source.cells[position + 1] if position + 1 < len(source.cells) else None
         if following is None or "check" not in following.tags or "exercises.check(" not in following.text:
             yield cell.line, "the next cell must be tagged check and call exercises.check"
-        hint = chapter.cells[position + 2] if position + 2 < len(chapter.cells) else None
+        hint = source.cells[position + 2] if position + 2 < len(source.cells) else None
         if hint is None or "hint" not in hint.tags:
             yield cell.line, "a text cell tagged hint must follow the check"
+
+
+def stored_results_are_declared(source):
+    for cell in source.cells:
+        if cell.kind != "code":
+            continue
+        for name, kind in (("read", ""), ("spread", "seeds-")):
+            for call in _calls(cell.text, name):
+                if getattr(getattr(call.func, "value", None), "id", "") != "results":
+                    continue
+                first = call.args[0]
+                stem = f"{kind}{first.value}" if isinstance(first, ast.Constant) else None
+                if stem not in source.reads if stem else not source.reads:
+                    yield (
+                        cell.line,
+                        f'reads the stored results {stem or "of a computed name"}: declare reads=["{stem or "…"}"] '
+                        "in the first cell's line, so that the chapter is executed again when they change",
+                    )
 
 
 RULES = [
@@ -195,6 +213,7 @@ RULES = [
     first_cells_are_the_same,
     chapter_is_short_enough,
     exercises_are_whole,
+    stored_results_are_declared,
 ]
 
 

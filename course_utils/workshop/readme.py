@@ -1,9 +1,10 @@
 """The READMEs' tables of measured results, made from the committed results files between two markers."""
 
-import json
 from pathlib import Path
 
+from course_utils import files
 from course_utils.workshop import source
+from course_utils.workshop.chapters import chapters
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 _HEAD = {
@@ -11,61 +12,8 @@ _HEAD = {
     "README.zh.md": "| 章节 | 用时 | 内存峰值 | 区间内的数值 | 其中几个 |\n|---|---|---|---|---|",
 }
 
-# Three numbers a chapter: the comparison that it is about, not its best result alone.
-_TELLING = {
-    "01": ("baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"),
-    "02": ("mlp.test_accuracy", "beginner_cnn.test_accuracy", "fast_cnn.test_accuracy"),
-    "02a": ("plain_20.training_accuracy", "normalised_20.training_accuracy", "residual_20.training_accuracy"),
-    "03": ("max.test_accuracy", "max.kept_moved_4", "global_longer.kept_moved_4"),
-    "04": ("cross_entropy.ece", "cross_entropy.ece_scaled", "softmax_twice_hidden.fault_accuracy"),
-    "05": ("sgd.test_accuracy", "adam.test_accuracy", "default_gap.sgd_adam"),
-    "05a": (
-        "speed_run.beginners_recipe_test_accuracy",
-        "speed_run.soft_labels_test_accuracy",
-        "speed_run.soft_labels_times_faster",
-    ),
-    "06": ("lstm.accuracy_2_followers", "lstm_bias_4.accuracy_2_followers", "linear.accuracy_2_followers"),
-    "06a": ("zh.tfidf", "zh.lstm", "co2.lstm_difference"),
-    "07": ("none.anagram_accuracy", "learned.anagram_accuracy", "writing.attention_exponent"),
-    "07a": (
-        "nearest_word.phoneme_error_rate",
-        "g2p.lstm.phoneme_error_rate",
-        "g2p.transformer.phoneme_error_rate",
-    ),
-    "07b": ("poems.bits_per_character", "poems.bits_below_ngram", "poems.tones_top_p"),
-    "07c": (
-        "from_scratch.accuracy_100_labels",
-        "pre_trained.accuracy_100_labels",
-        "linear.accuracy_100_labels",
-    ),
-    "08": (
-        "scaling.miss_relative_to_fit",
-        "in_order.chinese_eleven_twelve",
-        "in_order.english_eleven_twelve",
-    ),
-    "08a": ("original.test_accuracy", "int4.test_accuracy", "int4.compressed_size"),
-    "08b": (
-        "from_scratch.new_accuracy_10_labels",
-        "fine_tuning.new_accuracy_10_labels",
-        "lora.new_accuracy_10_labels",
-    ),
-    "08c": ("integrated.share_on_mark", "grad_cam.share_on_mark", "guided.survives_ink"),
-    "08d": (
-        "overfitted.auc_wrong_labels",
-        "private.auc_wrong_labels",
-        "private_epsilon_2.test_accuracy",
-    ),
-    "09": ("steps.sgd_4", "steps.sgd_1024", "batch_times_4.sgd_linear_rule"),
-    "09a": (
-        "buffer.a_tenth_test_accuracy",
-        "bfloat16.rate_0_005_test_accuracy",
-        "xla.transformer_later_processor_time_ratio",
-    ),
-    "10": ("faithful.test_accuracy", "no_logits.test_accuracy", "flatten_naive.accuracy"),
-}
 
-
-def update(root: Path, *, check: bool) -> list:
+def update(root: Path, *, check: bool) -> list[str]:
     """Rewrite the tables (or, with `check`, only compare them) and return what is wrong."""
     problems = []
     for name in _HEAD:
@@ -89,7 +37,7 @@ def update(root: Path, *, check: bool) -> list:
                 f"{name}: its table is not what notebooks/results say; run: python3 -m course_utils build"
             )
         else:
-            path.write_text(wanted, encoding="utf-8", newline="\n")
+            files.write(path, wanted)
             print(f"{name}: table written")
     return problems
 
@@ -98,21 +46,19 @@ def table(notebooks: Path, name: str) -> str:
     """Return the table of one README."""
     language = "zh" if name == "README.zh.md" else "en"
     lines = [_HEAD[name]]
-    for number, path in source.chapter_paths(notebooks).items():
-        stored_path = notebooks / "results" / f"laptop-{number}.json"
-        if not stored_path.exists():
+    for chapter in chapters(notebooks):
+        stored = files.read_json(chapter.results())
+        if not stored:
             continue
-        chapter = source.read(path)
-        stored = json.loads(stored_path.read_text(encoding="utf-8"))
-        numbers = stored["numbers"]
+        read = source.read(chapter)
+        numbers, cost = stored["numbers"], stored["cost"]
         judged = [entry for entry in numbers.values() if entry["band"]]
         inside = sum(entry["in_band"] for entry in judged)
         shown = [
             f"`{key}` {numbers[key]['value']:.{numbers[key]['digits']}f} {numbers[key]['unit']}".strip()
-            for key in _most_telling(number, numbers)
+            for key in _most_telling(read, numbers)
         ]
-        link = f"[{chapter.title(language)}](notebooks/{language}/{chapter.stem}.ipynb)"
-        cost = stored["cost"]
+        link = f"[{read.title(language)}](notebooks/{language}/{chapter.stem}.ipynb)"
         lines.append(
             f"| {link} | {cost['seconds']:.0f} s | {cost['peak_memory_gb']:.2f} GB | "
             f"{inside} / {len(judged)} | {'<br>'.join(shown)} |"
@@ -120,12 +66,12 @@ def table(notebooks: Path, name: str) -> str:
     return "\n".join(lines)
 
 
-def _most_telling(number: str, stored: dict) -> list:
-    """The names in _TELLING; of a chapter without any, the first three that were recorded."""
-    names = _TELLING.get(number, list(stored)[:3])
+def _most_telling(read: source.Source, stored: dict) -> list[str]:
+    """Return the names that the chapter declares; the first three that were recorded if it declares none."""
+    names = read.telling or list(stored)[:3]
     missing = [name for name in names if name not in stored]
     if missing:
         raise ValueError(
-            f"chapter {number}: not in its results: {', '.join(missing)}; correct _TELLING in {__name__}"
+            f"{read.chapter.source.name}: not in its results: {', '.join(missing)}; correct telling=[…] in its first line"
         )
     return names

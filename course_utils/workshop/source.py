@@ -1,15 +1,15 @@
 """Reading a chapter's source: jupytext percent format whose text cells carry their language."""
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import jupytext
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-NOTEBOOKS = Path(os.environ.get("COURSE_NOTEBOOKS") or ROOT / "notebooks")
+from course_utils import files
+from course_utils.workshop.chapters import Chapter
+
 _MARKER = re.compile(r"^# %%")
 _OF = re.compile(r'of="[^"]*"')
 
@@ -27,73 +27,34 @@ class Cell:
 
 
 @dataclass
-class Chapter:
+class Source:
     """A chapter's source, read."""
 
-    path: Path
-    cells: list
-    reads: list = field(default_factory=list)  # stored results that its code reads: ["seeds-02", "laptop-*"]
-
-    def results_read(self) -> list:
-        """Return the stored results files that the chapter declares to read, without its own laptop run."""
-        folder = notebooks_folder(self.path) / "results"
-        found = {path for pattern in self.reads for path in folder.glob(f"{pattern}.json")}
-        return sorted(found - {self.results()})
-
-    @property
-    def number(self) -> str:
-        return self.path.stem.split("_")[0]
-
-    @property
-    def stem(self) -> str:
-        return self.path.stem
-
-    def notebook(self, language: str) -> Path:
-        return notebooks_folder(self.path) / language / f"{self.stem}.ipynb"
-
-    def results(self, profile: str = "laptop") -> Path:
-        return notebooks_folder(self.path) / "results" / f"{profile}-{self.number}.json"
+    chapter: Chapter
+    cells: list[Cell]
+    reads: list[str]  # stored results that its code reads: ["seeds-02", "laptop-*"]
+    telling: list[str]  # recorded numbers for the READMEs' table
 
     def title(self, language: str) -> str:
         first = next(cell for cell in self.cells if cell.language == language)
         return first.text.splitlines()[0].lstrip("# ").strip()
 
-
-def notebooks_folder(source_path: Path) -> Path:
-    return source_path.parent.parent
-
-
-def chapter_paths(notebooks: Path = NOTEBOOKS) -> dict:
-    """Return chapter number -> source path, in the course's order."""
-    paths = sorted((notebooks / "source").glob("[0-9]*.py"))
-    return {path.stem.split("_")[0]: path for path in paths}
+    def results_read(self) -> list[Path]:
+        """Return the stored results files that the chapter declares to read, without its own laptop run."""
+        folder = self.chapter.notebooks / "results"
+        found = {path for pattern in self.reads for path in folder.glob(f"{pattern}.json")}
+        return sorted(found - {self.chapter.results()})
 
 
-def select(numbers: list, notebooks: Path = NOTEBOOKS) -> list:
-    """Return the named chapters ("2", "02" or "02_name"; all when none is named), read.
-
-    Raises:
-        SystemExit: an unknown chapter, naming the known ones.
-    """
-    known = chapter_paths(notebooks)
-    by_name = {path.stem: number for number, path in known.items()}
-    chosen = []
-    for name in numbers or known:
-        number = by_name.get(name, name)
-        number = number if number in known else f"0{number}"
-        if number not in known:
-            raise SystemExit(f"未知的章节 · unknown chapter {name!r}; 已有 · known: {', '.join(known)}")
-        chosen.append(read(known[number]))
-    return chosen
-
-
-def read(path: Path) -> Chapter:
-    """Read one source file."""
-    text = path.read_text(encoding="utf-8")
+def read(chapter: Chapter) -> Source:
+    """Read a chapter's source file."""
+    text = chapter.source.read_text(encoding="utf-8")
     markers = [number for number, line in enumerate(text.splitlines(), start=1) if _MARKER.match(line)]
     parsed = jupytext.reads(text, fmt="py:percent").cells
     if len(parsed) != len(markers):
-        raise ValueError(f"{path.name}: every cell must begin with a # %% line; found text before the first")
+        raise ValueError(
+            f"{chapter.source.name}: every cell must begin with a # %% line; found text before the first"
+        )
     cells = [
         Cell(
             kind=cell.cell_type,
@@ -105,7 +66,8 @@ def read(path: Path) -> Chapter:
         )
         for cell, line in zip(parsed, markers, strict=True)
     ]
-    return Chapter(path, cells, list(parsed[0].metadata.get("reads", [])) if parsed else [])
+    first = parsed[0].metadata if parsed else {}
+    return Source(chapter, cells, list(first.get("reads", [])), list(first.get("telling", [])))
 
 
 def translation_hash(english: str) -> str:
@@ -113,11 +75,12 @@ def translation_hash(english: str) -> str:
     return hashlib.sha256(english.strip().encode("utf-8")).hexdigest()[:8]
 
 
-def accept_translations(chapter: Chapter) -> int:
+def accept_translations(source: Source) -> int:
     """Stamp every Chinese cell with its English neighbour's hash; return how many stamps changed."""
-    lines = chapter.path.read_text(encoding="utf-8").split("\n")
+    path = source.chapter.source
+    lines = path.read_text(encoding="utf-8").split("\n")
     changed = 0
-    for english, chinese in zip(chapter.cells, chapter.cells[1:], strict=False):
+    for english, chinese in zip(source.cells, source.cells[1:], strict=False):
         if english.language != "en" or chinese.language != "zh":
             continue
         stamp = f'of="{translation_hash(english.text)}"'
@@ -128,5 +91,5 @@ def accept_translations(chapter: Chapter) -> int:
         changed += stamped != line
         lines[chinese.line - 1] = stamped
     if changed:
-        chapter.path.write_text("\n".join(lines), encoding="utf-8")
+        files.write(path, "\n".join(lines))
     return changed

@@ -16,7 +16,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from course_utils.workshop.source import ROOT
+from course_utils.workshop.chapters import ROOT
 
 PACKAGE = "course_utils"
 DECIDING = ("tensorflow", "keras", "numpy")  # libraries whose versions change numbers

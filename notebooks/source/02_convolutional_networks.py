@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["seeds-02"]
+# %% [markdown] lang="en" reads=["seeds-02"] telling=["mlp.test_accuracy", "beginner_cnn.test_accuracy", "fast_cnn.test_accuracy"]
 # # 2 Convolutional networks
 #
 # A network that looks at a picture through a small window, and slides the window. That one idea reads your handwriting,
@@ -33,11 +33,11 @@
 # **预备知识：** NumPy 数组；层、损失、梯度各是什么（第 1 章）。实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["seeds-03"]
+# %% [markdown] lang="en" reads=["seeds-03"] telling=["max.test_accuracy", "max.kept_moved_4", "global_longer.kept_moved_4"]
 # # 3 Pooling
 #
 # A network does not need to know to the pixel where a stroke is. Pooling throws that knowledge away on purpose: it
@@ -30,11 +30,11 @@
 #
 # **预备知识：** 卷积、步幅与填充（第 2 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -43,6 +43,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import ipywidgets
 import keras

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["cross_entropy.ece", "cross_entropy.ece_scaled", "softmax_twice_hidden.fault_accuracy"]
 # # 4 Softmax and loss
 #
 # A network ends in numbers. Softmax turns them into probabilities; the loss says how wrong they are, and its gradient is
@@ -30,11 +30,11 @@
 #
 # **预备知识：** 梯度与链式法则，会用 Keras 写一个小网络（第 1 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -43,6 +43,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import warnings
 

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["full-05a", "seeds-05a"]
+# %% [markdown] lang="en" reads=["full-05a", "seeds-05a"] telling=["speed_run.beginners_recipe_test_accuracy", "speed_run.soft_labels_test_accuracy", "speed_run.soft_labels_times_faster"]
 # # 5a Generalisation and speed
 #
 # A network that knows its training digits by heart is useless if it fails on yours. And a network that needs five
@@ -33,11 +33,11 @@
 # **预备知识：** 优化器（第 5 章）、卷积神经网络（第 2 章）。实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

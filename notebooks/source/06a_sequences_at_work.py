@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["zh.tfidf", "zh.lstm", "co2.lstm_difference"]
 # # 6a Sequences at work: digits, reviews, carbon dioxide
 #
 # Chapter 6 built recurrent cells and looked into them. Here they get three jobs, with the recipes that tutorials hand out:
@@ -33,11 +33,11 @@
 # **预备知识：** LSTM、填充与掩码（第 6 章），在 Keras 里训练（第 1 至 5 章）。实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

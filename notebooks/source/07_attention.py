@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["seeds-07"]
+# %% [markdown] lang="en" reads=["seeds-07"] telling=["none.anagram_accuracy", "learned.anagram_accuracy", "writing.attention_exponent"]
 # # 7 Attention and the Transformer
 #
 # A recurrent network reads a sentence like a tape, one step after the other. Attention lets every word look at every other
@@ -33,11 +33,11 @@
 #
 # **预备知识：** softmax 及其雅可比矩阵（第 4 章），反向传播（第 5 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -46,6 +46,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import importlib
 import re

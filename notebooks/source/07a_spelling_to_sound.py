@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["full-07a", "seeds-07a"]
+# %% [markdown] lang="en" reads=["full-07a", "seeds-07a"] telling=["nearest_word.phoneme_error_rate", "g2p.lstm.phoneme_error_rate", "g2p.transformer.phoneme_error_rate"]
 # # 7a Spelling to sound
 #
 # *Though, tough, thought*: the same four letters, three different sounds. Who has never seen the word *dough* before, how
@@ -33,11 +33,11 @@
 # **预备知识：** 第 7 章（注意力、掩码）和第 6 章（LSTM）。实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["poems.bits_per_character", "poems.bits_below_ngram", "poems.tones_top_p"]
 # # 7b Generation
 #
 # A model that has learned one thing, to guess the next sign, can write. Here the same few lines of code learn Tang poems,
@@ -33,11 +33,11 @@
 # **预备知识：** 第 7 章（注意力、掩码）。实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["full-*", "laptop-*"]
+# %% [markdown] lang="en" reads=["full-*", "laptop-*"] telling=["scaling.miss_relative_to_fit", "in_order.chinese_eleven_twelve", "in_order.english_eleven_twelve"]
 # # 8 Future trends, measured
 #
 # Talks about the future of AI are made of nouns: bigger models, greener, multimodal, portable, fair. Each noun hides a
@@ -33,11 +33,11 @@
 # **预备知识：** 第 1、2、4 章。实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

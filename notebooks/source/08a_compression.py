@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["original.test_accuracy", "int4.test_accuracy", "int4.compressed_size"]
 # # 8a Compression: pruning, quantisation, distillation
 #
 # A trained network is larger than it needs to be. This chapter shrinks one network in three ways, to between a quarter
@@ -31,11 +31,11 @@
 #
 # **预备知识：** 会用 Keras 写感知机（第 1 章）；softmax 与温度（第 4 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -44,6 +44,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import warnings
 

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["from_scratch.new_accuracy_10_labels", "fine_tuning.new_accuracy_10_labels", "lora.new_accuracy_10_labels"]
 # # 8b Adaptation: fine-tuning, LoRA, and what is forgotten
 #
 # A network has learned the digits 0 to 4 from thousands of labels. Now it shall read 5 to 9, and you have ten labelled
@@ -28,11 +28,11 @@
 #
 # **预备知识：** 卷积（第 2 章）；批量归一化（第 2a 章，有帮助）；会用 Keras 训练。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -41,6 +41,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import keras
 import matplotlib.pyplot as plt

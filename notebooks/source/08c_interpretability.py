@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["integrated.share_on_mark", "grad_cam.share_on_mark", "guided.survives_ink"]
 # # 8c Interpretability
 #
 # A network says "3". Why 3? A coloured map over the image looks like an answer. This chapter builds eight such maps, and
@@ -34,11 +34,11 @@
 # 实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["seeds-09"]
+# %% [markdown] lang="en" reads=["seeds-09"] telling=["steps.sgd_4", "steps.sgd_1024", "batch_times_4.sgd_linear_rule"]
 # # 9 Training on many devices
 #
 # A large model is trained on thousands of devices at once. What do they do with each other? Mostly one thing: each looks at its
@@ -34,11 +34,11 @@
 #
 # **预备知识：** 优化器与动量（第 5 章），批量归一化（第 2a 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -47,6 +47,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import os
 import tempfile
@@ -57,8 +58,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
-from course_utils import datasets, devices, exercises, plots, profiles, proofs, results, training
-from course_utils.door import doctor
+from course_utils import datasets, devices, exercises, machine, plots, profiles, proofs, results, training
 from course_utils.topics import workers
 from course_utils.models import vision
 from course_utils.profiles import choose
@@ -728,7 +728,7 @@ def final_weights(folder, worker):
 epochs = choose(smoke=1, laptop=4, full=4)
 scratch = tempfile.TemporaryDirectory()  # gone when the kernel ends
 work = Path(scratch.name)
-available = doctor.memory_gigabytes()[1]  # two more TensorFlows need 1.5 GB; None: not known
+available = machine.memory_gb()[1]  # two more TensorFlows need 1.5 GB; None: not known
 enough = available is None or available > 2
 if enough:
     finished = workers.run(SCRIPT, count=2, folder=work, arguments=[epochs, 0])

@@ -1,4 +1,4 @@
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" telling=["buffer.a_tenth_test_accuracy", "bfloat16.rate_0_005_test_accuracy", "xla.transformer_later_processor_time_ratio"]
 # # 9a The same machine, faster
 #
 # Chapter 9 adds machines. This one adds none. Many training loops leave much of their machine idle: the processor
@@ -38,11 +38,11 @@
 #
 # **预备知识：** `fit` 与训练步（第 1、5 章）、卷积（第 2 章）、Transformer 模块（第 7 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
-# Finds course_utils: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
+# Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
 from pathlib import Path
 
-unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*")]
+unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -51,6 +51,7 @@ if course is None:
     )
 sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
+
 # %%
 import itertools
 import time

@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_utils.workshop import assemble, source
+from course_utils.workshop import assemble
+from course_utils.workshop.chapters import ROOT, choose
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -29,7 +30,7 @@ RUN_ALL_SECONDS = 240
 def copies(tmp_path_factory):
     """Learners' copies of one chapter in both languages, with JupyterLab serving them."""
     folder = tmp_path_factory.mktemp("learner") / "my-course"
-    (chapter,) = source.select([CHAPTER])
+    (chapter,) = choose([CHAPTER])
     for language in ("en", "zh"):
         (folder / language).mkdir(parents=True)
         shutil.copy(chapter.notebook(language), folder / language)
@@ -43,7 +44,7 @@ def copies(tmp_path_factory):
         "COURSE_PROFILE": "smoke",
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTER_CONFIG_DIR": str(settings),
-        "PYTHONPATH": str(source.ROOT),
+        "PYTHONPATH": str(ROOT),
     }
     news_off = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news_off.parent.mkdir(parents=True)

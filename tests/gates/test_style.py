@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from course_utils.workshop.source import ROOT
+from course_utils.workshop.chapters import ROOT
 
 TEXT = {".py", ".md", ".ipynb", ".json", ".toml", ".txt", ".yml", ".cff", ".cfg", ".html", ""}
 PRIVATE = re.compile(

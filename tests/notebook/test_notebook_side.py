@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from course_utils import exercises, language, plots, profiles, proofs, results
-from course_utils.workshop.source import ROOT, chapter_paths
+from course_utils import exercises, files, language, plots, profiles, proofs, results
+from course_utils.workshop.chapters import ROOT, choose
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_cost_line_and_spread(monkeypatch, tmp_path):
     assert "not measured yet" in results.cost_line(results.read("laptop-02"))
     assert results.spread("02", "cnn.test_accuracy") is None
     number = {"values": [1, 2, 3], "mean": 2.0, "lowest": 1.0, "highest": 3.0, "suggested_band": [0, 4]}
-    results.write(tmp_path / "seeds-02.json", {"numbers": {"cnn.test_accuracy": number}})
+    files.write_json(tmp_path / "seeds-02.json", {"numbers": {"cnn.test_accuracy": number}})
     assert results.spread("02", "cnn.test_accuracy") == {
         "count": 3,
         "mean": 2.0,
@@ -232,7 +232,7 @@ def test_nothing_is_written_outside_a_learners_folder(double, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", chapter_paths())
+@pytest.mark.parametrize("number", [chapter.number for chapter in choose([])])
 def test_quiz_is_whole(number):
     path = ROOT / "course_utils" / "quizzes" / f"chapter_{number}.json"
     questions = json.loads(path.read_text(encoding="utf-8"))
