@@ -31,17 +31,18 @@ _STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
-_FONTS = Path(__file__).resolve().parent / "data" / "fonts"
+_FONT = Path(__file__).resolve().parent / "data" / "fonts/NotoSansSC-subset.otf"  # Chinese text in figures
 _PIXELS_PER_INCH = 84
 
 
 def use_style() -> None:
     """Apply the course's style; importing this module does it. Chinese text in figures works afterwards."""
+    matplotlib.rcdefaults()  # a user's own settings may have been read before
     matplotlib.rcParams.update(_STYLE)
     families = ["DejaVu Sans"]
-    for path in sorted(_FONTS.glob("*.[ot]tf")):
-        font_manager.fontManager.addfont(str(path))
-        families.append(font_manager.FontProperties(fname=str(path)).get_name())
+    if _FONT.exists():
+        font_manager.fontManager.addfont(str(_FONT))
+        families.append(font_manager.FontProperties(fname=str(_FONT)).get_name())
     matplotlib.rcParams["font.family"] = families
 
 
@@ -72,9 +73,9 @@ def grid(images, titles=None, columns: int = 8, size: float = 1.2, **imshow):
 
     Args:
         images: (count, height, width) or (count, height, width, 1 or 3).
-        titles: one text an image, or None.
-        columns: images a row.
-        size: inches an image.
+        titles: one text per image, or None.
+        columns: images per row.
+        size: inches per image.
         imshow: passed on to matplotlib, for instance cmap or vmin.
     """
     images = [np.squeeze(np.asarray(image)) for image in images]

@@ -8,6 +8,7 @@ stand in every notebook. Set `COURSE_SHOW_LOGS=1` to see them, for instance when
 
 import contextlib
 import ctypes
+import gc
 import os
 import sys
 from pathlib import Path
@@ -39,15 +40,32 @@ def use_few_arenas():
         ctypes.CDLL(None).mallopt(arena_max, 2)
 
 
+@contextlib.contextmanager
+def hidden(name):
+    """Let `import name` fail for a while, as if it were not installed."""
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = None
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
+
+
 surroundings.check_packages()
 surroundings.clean_this_process()
 if sys.platform.startswith("linux"):
     use_few_arenas()
-with standard_error_closed():
+gc.disable()  # hundreds of thousands of objects come and none goes: looking for garbage costs 1.5 s
+# Keras imports scikit-learn for its wrappers alone: 0.06 GB and 2 s that most chapters never need.
+with standard_error_closed(), hidden("sklearn"):
     import tensorflow as tf
 
     tf.config.list_physical_devices()
     import keras.src.backend.config
+gc.enable()
+gc.freeze()  # what was imported stays: no later collection has to look at it again
 tf.get_logger().setLevel("ERROR")  # and its advice on retracing
 # Keras has read the course's settings; what a learner downloads with it goes where it always goes.
 keras.src.backend.config._KERAS_DIR = str(Path.home() / ".keras")

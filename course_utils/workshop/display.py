@@ -12,12 +12,12 @@ from course_utils.workshop.report import duration
 class Display:
     """Shows jobs while they run; a context manager, so that the terminal is whole again afterwards."""
 
-    def __init__(self):
+    def __init__(self, console: Console | None = None):
         # No markup and no highlighting: a line of code may hold brackets and numbers.
-        self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.console = console or Console(highlight=False, markup=False, emoji=False)
         self.running = []
-        self.tenths = {}  # job -> last tenth that was printed
-        self.beats = {}  # job -> seconds after which a long cell is mentioned again
+        self.tenths = {}  # label of a job -> last tenth that was printed
+        self.beats = {}  # label of a job -> seconds after which a long cell is mentioned again
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self.live = (
             Live(get_renderable=self._lines, console=self.console, transient=True) if terminal else None
@@ -34,7 +34,8 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a line above the live ones."""
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True)
+        self.console.file.flush()
 
     def started(self, job) -> None:
         self.running.append(job)
@@ -43,10 +44,10 @@ class Display:
 
     def cell(self, job) -> None:
         """Mention the cell that a job has begun, if it is the first of another tenth."""
-        self.beats[job] = 60.0
+        self.beats[job.label] = 60.0
         tenth = 10 * (job.cell["number"] - 1) // max(job.cells, 1)
-        if not self.live and tenth != self.tenths.get(job):
-            self.tenths[job] = tenth
+        if not self.live and tenth != self.tenths.get(job.label):
+            self.tenths[job.label] = tenth
             self.say(f"  {_line(job)}")
 
     def tick(self) -> None:
@@ -55,9 +56,9 @@ class Display:
             if (
                 not self.live
                 and job.cell
-                and time.monotonic() - job.cell["began"] > self.beats.get(job, 60.0)
+                and time.monotonic() - job.cell["began"] > self.beats.get(job.label, 60.0)
             ):
-                self.beats[job] = 2 * self.beats.get(job, 60.0)
+                self.beats[job.label] = 2 * self.beats.get(job.label, 60.0)
                 self.say(f"  {_line(job)}")
 
     def finished(self, job) -> None:

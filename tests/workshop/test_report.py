@@ -65,7 +65,7 @@ def run(tmp_path) -> Path:
                "message": "wrong <shape>", "traceback": "line 1\nline 2"}  # fmt: skip
     state = {
         "version": 1,
-        "machine": {"system": "Linux x86_64", "memory_gb": 7.83},
+        "machine": {"system": "Linux x86_64", "memory_gb": 7.83, "accelerators": []},
         "chapters": {
             "en/02": {
                 **common, "chapter": "02", "name": "02_convolution", "language": "en", "status": "passed",
@@ -127,6 +127,7 @@ def test_the_head_counts_chapters_and_numbers(run):
     assert "peak memory1.25 GB" in text
     for fact in ("laptop", "2030-01-02 03:04", "Linux x86_64", "memory7.8 GB", "Generic &lt;CPU&gt;"):
         assert fact in text
+    assert "accelerators" not in text  # a machine without any
     assert "not run: 03_losses" in text
 
 
@@ -177,6 +178,54 @@ def test_the_failing_cell_is_shown_and_escaped(run):
     assert "4/9" in text and "line 1\nline 2" in text and "logs/x.log" in text
 
 
+def planted(content, name="", fields=None):
+    """Return JSON with a script after every text (and every name of a number, parameter or fact).
+
+    What decides how the page is made stays: which files belong to it, what kind a cell is.
+
+    Args:
+        content: what json.loads gave.
+        name: the field it stands in; the script says it.
+        fields: a set that takes the names of the fields in which a script was planted.
+    """
+    script = f"<script>{name}</script>"
+    if isinstance(content, dict):
+        named = name in ("numbers", "parameters", "machine", "hardware")
+        if named and content:
+            fields.add(name)
+        return {
+            key + (script if named else ""): planted(value, key, fields) for key, value in content.items()
+        }
+    if isinstance(content, list):
+        return [planted(one, name, fields) for one in content]
+    decides = name in ("status", "notebook", "results", "cell_type", "output_type") or content in ("en", "zh")
+    if decides or not isinstance(content, str):
+        return content
+    fields.add(name)
+    text = content.rstrip("\n")
+    return text + script + content[len(text) :]
+
+
+def test_no_text_becomes_a_part_of_the_page(run):
+    fields = set()
+    state = json.loads((run / "state.json").read_text(encoding="utf-8"))
+    state["machine"]["accelerators"] = ["GPU"]
+    for chapter in state["chapters"].values():
+        chapter["parameters"] = {"name": "value"}
+    state["chapters"]["fr/05"] = {"language": "fr"}
+    (run / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    for path in [run / "state.json", *run.rglob("*-02.json"), *run.rglob("*.ipynb")]:
+        content = planted(json.loads(path.read_text(encoding="utf-8")), "", fields)
+        path.write_text(json.dumps(content), encoding="utf-8")
+    (run.parent / "notebooks/en/04_a&b.ipynb").write_text("{}", encoding="utf-8")
+    text = page(run)
+    assert len(Elements(text).all("script")) == text.count("<script") == 1  # the page's own
+    assert "03_losses, 04_a&amp;b" in text
+    # Every text was there to be escaped; `line` is for the terminal only.
+    assert set(re.findall(r"&lt;script&gt;(.*?)&lt;/script&gt;", text)) == fields - {"line"}
+    assert {"chapter", "language", "profile", "numbers", "unit", "alt", "image/png", "traceback"} < fields
+
+
 def test_links_inside_the_page_lead_somewhere(run):
     elements = Elements(page(run))
     names = {attributes["id"] for _, attributes in elements.found if "id" in attributes}
@@ -200,3 +249,34 @@ def test_damage_makes_the_page_smaller_not_an_error(run, damaged):
 def test_durations():
     durations = [report.duration(seconds) for seconds in (0.04, 8.31, 9.97, 59.97, 85, 3599.7, 7260)]
     assert durations == ["0.0 s", "8.3 s", "10 s", "1 min 00 s", "1 min 25 s", "1 h 00 min", "2 h 01 min"]
+
+
+def test_the_command_makes_the_page_again(run, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_NOTEBOOKS", str(run.parent / "notebooks"))
+    monkeypatch.chdir(run.parent)
+    assert report.main([]) == 0
+    assert capsys.readouterr().out == f"报告 · report: {Path('report/index.html')}\n"
+    made = (run / "index.html").read_text(encoding="utf-8")
+    assert "02_convolution" in made and "03_losses" in made
+    monkeypatch.chdir(run)
+    assert report.main(["--output", str(run)]) == 0
+    assert (run / "index.html").read_text(encoding="utf-8") == made
+
+
+@pytest.mark.parametrize("state", [None, "{", '{"chapters": {}}'])
+def test_the_command_says_when_there_is_nothing_to_report(tmp_path, capsys, state):
+    folder = tmp_path / "elsewhere"
+    if state is not None:
+        folder.mkdir()
+        (folder / "state.json").write_text(state, encoding="utf-8")
+    assert report.main(["--output", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert str(folder) in said and "没有可用的结果" in said and "nothing to report" in said
+    assert not (folder / "index.html").exists()
+
+
+def test_the_command_refuses_what_it_does_not_know(run, monkeypatch, capsys):
+    monkeypatch.chdir(run.parent)
+    assert report.main(["--outputs", "report", "02"]) == 2
+    assert "02" in capsys.readouterr().err
+    assert not (run / "index.html").exists()

@@ -327,3 +327,34 @@ def test_a_killed_run_leaves_no_kernel_behind(course, tmp_path):
     process.wait()
     process.stdout.close()
     assert not alive(kernel, 10)
+
+
+# ------------------------------------------------------------------------------------------------- --store
+
+
+def test_store_puts_a_passed_full_run_beside_the_course_s_results(course, tmp_path, capsys):
+    path = make_notebook(course, "01_good", RECORD)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["course"] = {"stamp": "0123"}
+    nbformat.write(notebook, path)
+    make_notebook(course, "02_bad", "1 / 0")
+    options = ["--profile", "full", "--store", "--jobs", "2", "--output", str(tmp_path / "report")]
+    assert run.main(options) == FAILED
+    stored = json.loads((course / "results" / "full-01.json").read_text(encoding="utf-8"))
+    assert stored["stamp"] == "0123" and stored["numbers"]["toy.accuracy"]["value"] == 0.9
+    assert not (course / "results" / "full-02.json").exists()
+    assert "stored: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--profile", "laptop"], "build stores the laptop numbers"),
+        (["--profile", "full", "-p", "SEED=1"], "no -p"),
+    ],
+)
+def test_what_is_not_the_course_s_own_full_run_is_not_stored(course, tmp_path, capsys, arguments, expected):
+    make_notebook(course, "01_good", RECORD)
+    assert run.main([*arguments, "--store", "--output", str(tmp_path / "report")]) == USAGE
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()

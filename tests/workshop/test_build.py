@@ -1,16 +1,23 @@
-"""The way from a chapter's source to its notebooks, and every fault that the linter and the check must catch."""
+"""The way from a chapter's source to its notebooks, and every fault that the check must catch."""
 
 import dataclasses
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
+import psutil
 import pytest
 from small_chapter import small_chapter
 
+from course_utils import files
 from course_utils.workshop import assemble, build, jobs, readme, source
-from course_utils.workshop.lint import lint
+from course_utils.workshop.chapters import INTERRUPTED, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -204,67 +211,62 @@ def test_check_catches_missing_notebook_and_missing_results(copy):
     assert "never built" in build.check(copy)[0]
 
 
-# --- the linter -------------------------------------------------------------------------------------------------
+# --- several chapters, and an interruption ------------------------------------------------------------------------
 
 
-def test_small_chapter_is_clean(tmp_path):
-    assert lint(small_chapter(tmp_path)) == []
+def test_chapters_that_read_other_runs_are_built_after_them(tmp_path, monkeypatch):
+    """Chapter 1 reads every laptop run: it is executed when chapter 2's new one is there."""
+    reader = small_chapter(
+        tmp_path, lambda text: text.replace('lang="en"', 'lang="en" reads=["laptop-*"]', 1), "01"
+    )
+    other = small_chapter(tmp_path, number="02")
+    order = []
+    monkeypatch.setattr(build, "_job", lambda read: read.chapter.number)
+    monkeypatch.setattr(jobs, "run", lambda waiting, *_: order.append(waiting) and False)
+    build.build([reader, other], parallel=2)
+    assert order == [["02"], ["01"]]
 
 
-FAULTS = [
-    ("print(6 * 7)", "%time print(6 * 7)", "no notebook magic"),
-    ("print(6 * 7)", "!ls", "no notebook magic"),
-    ("print(6 * 7)", "print(6 *", "not Python"),
-    ("print(6 * 7)", "\n".join(["print(1)"] * 26), "at most 25"),
-    ("print(6 * 7)", "plt.show()", "plots.show"),
-    ("print(6 * 7)", "results.spread('02', 'small.number')", "tag it nbval-ignore-output"),
-    (', alt_zh="一条上升的直线"', "", "plots.show without alt_zh"),
-    ('alt="a rising line", ', "", "plots.show without alt"),
-    (
-        "SEED = 0\n",
-        'SEED = 0\n# %% tags=["parameters"]\nPROFILE = None\nSEED = 0\n',
-        "exactly one cell tagged parameters",
-    ),
-    ("profiles.use(PROFILE, SEED)", "profiles.name()", "must call profiles.use"),
-    ("import sys\n", "import sys, re\n", "setup_cell.py"),
-    ("# # 2 A small chapter", "# # 2 Simply a chapter", "'Simply'"),
-    ("# # 2 A small chapter", "# # 2 It reaches 98.7 % here", "'98.7 %'"),
-    ("# # 2 A small chapter", "# # 2 It takes 12 s", "'12 s'"),
-    ("一个小章节", "一个小章节,两行", "full-width punctuation"),
-    ("一个小章节", "一个small章节", "a space between"),
-    ("一个小章节", "一个小\n# *章节*", "break the line after punctuation"),
-    ("一个小章节", "a chapter", "no Chinese character"),
-    ('# %% [markdown] lang="en"\n# # 2', "# %% [markdown]\n# # 2", 'needs lang="en"'),
-    ("    ### BEGIN SOLUTION\n", "", "### BEGIN SOLUTION"),
-    ('# %% tags=["check"]', "# %%", "must be tagged check"),
-    ('tags=["hint"]', "", "tagged hint must follow"),
-    ("print(6 * 7)\n", "print(6 * 7)\n" + "# %%\nprint(1)\n" * 60, "at most 60"),
-]
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")
+def test_an_interrupted_build_leaves_no_kernel_and_goes_on_where_it_was(tmp_path):
+    """Chapter 2 is done and chapter 3 hangs when Ctrl-C comes; the next build executes chapter 3 alone."""
+    hang = "import os, pathlib, time\nmark = pathlib.Path(os.environ['MARK'])\n"
+    hang += "if not mark.exists():\n    mark.write_text(str(os.getpid()))\n    time.sleep(120)"
+    done = small_chapter(tmp_path, number="02")
+    other = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", hang), number="03")
+    mark = tmp_path / "mark"
+    environment = {
+        **os.environ,
+        "COURSE_NOTEBOOKS": str(done.chapter.notebooks),
+        "COURSE_ENVIRONMENT": "current",
+        "MARK": str(mark),
+    }
+    command = [sys.executable, "-m", "course_utils", "build"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    )
+    signal.signal(signal.SIGINT, before)
+    for _ in range(1200):
+        if mark.exists() and mark.read_text():
+            break
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED and "en/02_small.ipynb: written" in printed
+    assert "what was built is kept" in errors
+    assert not psutil.pid_exists(int(mark.read_text()))
+    assert done.chapter.notebook("en").exists() and not other.chapter.notebook("en").exists()
+
+    again = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "02_small" not in again.stdout and "zh/03_small.ipynb: written" in again.stdout
 
 
-@pytest.mark.parametrize("old, new, complaint", FAULTS, ids=[fault[2] for fault in FAULTS])
-def test_linter_catches(tmp_path, old, new, complaint):
-    def change(text):
-        assert old in text
-        return text.replace(old, new)
-
-    found = lint(small_chapter(tmp_path, change))
-    assert any(complaint in message for message in found), found
-
-
-def test_linter_catches_stale_translation(tmp_path):
-    chapter = changed(small_chapter(tmp_path), "A small chapter", "A smaller chapter")
-    assert "stale translation" in lint(chapter)[0]
-    assert source.accept_translations(chapter) == 1
-    assert lint(source.read(chapter.chapter)) == []
-
-
-def test_published_numbers_with_a_source_are_allowed(tmp_path):
-    change = lambda text: text.replace("A small chapter", "LeCun et al. (1998) report 0.8 % errors")  # noqa: E731
-    assert lint(small_chapter(tmp_path, change)) == []
-
-
-# --- choosing chapters and the README ---------------------------------------------------------------------------
+# --- the README ---------------------------------------------------------------------------
 
 
 def test_readme_table_is_made_from_results_and_checked(copy):
@@ -284,3 +286,13 @@ def test_readme_table_is_made_from_results_and_checked(copy):
     assert page.read_text(encoding="utf-8") == text
     changed(copy, ' telling=["small.renamed"]', "")
     assert readme.update(root, check=True) == []
+
+
+def test_stored_seeds_and_full_runs_of_earlier_code_are_named(copy):
+    assert build.old_results([copy]) == []
+    stored = {"stamp": build.stamp_now(copy), "numbers": {}}
+    files.write_json(copy.chapter.results("full"), stored)
+    files.write_json(copy.chapter.results("seeds"), {**stored, "stamp": "0"})
+    assert [note.split(":")[0] for note in build.old_results([copy])] == ["seeds-02.json"]
+    read = changed(copy, "print(6 * 7)", "print(6 * 8)")
+    assert len(build.old_results([read])) == 2
