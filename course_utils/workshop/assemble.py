@@ -42,7 +42,8 @@ def notebook(source: Source, language: str, *, solved: bool = False):
             "course": {"chapter": source.chapter.number, "language": language},
         }
     )
-    seen, waiting_solution = {}, None
+    seen: dict = {}
+    waiting_solution = None
     for position, cell in enumerate(source.cells):
         if cell.language not in (None, language):
             continue

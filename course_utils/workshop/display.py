@@ -15,9 +15,11 @@ class Display:
     def __init__(self, console: Console | None = None):
         # No markup and no highlighting: a line of code may hold brackets and numbers.
         self.console = console or Console(highlight=False, markup=False, emoji=False)
-        self.running = []
-        self.tenths = {}  # label of a job -> last tenth that was printed
-        self.beats = {}  # label of a job -> seconds after which a long cell is mentioned again
+        self.running: list = []
+        self.tenths: dict[str, int] = {}  # label of a job -> last tenth that was printed
+        self.beats: dict[
+            str, float
+        ] = {}  # label of a job -> seconds after which a long cell is mentioned again
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self.live = (
             Live(get_renderable=self._lines, console=self.console, transient=True) if terminal else None

@@ -207,7 +207,7 @@ def run(jobs: list[Job], parallel: int, finished: Callable[[Job], None] = lambda
     Returns:
         True when somebody interrupted; no kernel is left then.
     """
-    waiting, running = collections.deque(jobs), []
+    waiting, running = collections.deque(jobs), list[Job]()
     events: queue.Queue = queue.Queue()
     with _signals_interrupt(), Display() as display:
         try:

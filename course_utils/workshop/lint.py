@@ -193,7 +193,7 @@ def stored_results_are_declared(source):
                 if getattr(getattr(call.func, "value", None), "id", "") != "results":
                     continue
                 first = call.args[0]
-                stem = f"{kind}{first.value}" if isinstance(first, ast.Constant) else None
+                stem = f"{kind}{first.value!s}" if isinstance(first, ast.Constant) else None
                 if stem not in source.reads if stem else not source.reads:
                     yield (
                         cell.line,

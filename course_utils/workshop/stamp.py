@@ -14,6 +14,7 @@ import ast
 import fnmatch
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from course_utils.workshop.chapters import ROOT
@@ -33,7 +34,7 @@ _POSITIONS = {
 }
 
 
-def stamp(cells: list, results_read: list = (), root: Path = ROOT) -> str:
+def stamp(cells: list, results_read: Iterable[Path] = (), root: Path = ROOT) -> str:
     """Return 16 hexadecimal digits for everything that decides about a chapter's outputs.
 
     Args:
@@ -66,7 +67,7 @@ class _Code:
 
     def __init__(self, text: str, root: Path):
         self.tree, self.root = ast.parse(text), root
-        self.imports = []  # (name that is bound, file that it comes from or is, name within the file or "")
+        self.imports: list = []  # (name that is bound, file that it comes from or is, name within the file or "")
         self.meaning = self._meaning(self.tree)
 
     def digest(self, above: tuple) -> str:
@@ -108,7 +109,8 @@ class _Code:
             return f"{type(node).__name__}:{node!r}"
         if isinstance(node, ast.ImportFrom) and self._is_ours(node.module) and not node.level:
             self.imports += [
-                (alias.asname or alias.name, *self._find(node.module, alias.name)) for alias in node.names
+                (alias.asname or alias.name, *self._find(str(node.module), alias.name))
+                for alias in node.names
             ]
             return ""
         if isinstance(node, ast.Import) and any(self._is_ours(alias.name) for alias in node.names):
@@ -157,10 +159,10 @@ def _files(name: str, root: Path) -> list:
 
 def _merged(values: list) -> list:
     """Join neighbouring constant parts of an f-string, which Pythons cut differently."""
-    kept = []
+    kept: list = []
     for value in values:
         if isinstance(value, ast.Constant) and kept and isinstance(kept[-1], ast.Constant):
-            kept[-1] = ast.Constant(kept[-1].value + value.value)
+            kept[-1] = ast.Constant(str(kept[-1].value) + str(value.value))
         else:
             kept.append(value)
     return [value for value in kept if not (isinstance(value, ast.Constant) and value.value == "")]
@@ -173,7 +175,7 @@ def _named(tree, checksums: dict) -> set:
         if isinstance(node, ast.Constant) and node.value in checksums:
             found.add(checksums[node.value])
         elif isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[-1], ast.Constant):
-            parts = [part.value if isinstance(part, ast.Constant) else "*" for part in node.values]
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values]
             found |= {checksums[name] for name in fnmatch.filter(checksums, "".join(parts)) if len(parts) > 1}
     return found
 

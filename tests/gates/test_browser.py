@@ -9,11 +9,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import hostile
 import nbformat
 import pytest
 
 from course_utils.workshop import assemble
-from course_utils.workshop.chapters import ROOT, choose
+from course_utils.workshop.chapters import LANGUAGES, ROOT, choose
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -28,33 +29,38 @@ RUN_ALL_SECONDS = 240
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
-    """Learners' copies of one chapter in both languages, with JupyterLab serving them."""
-    folder = tmp_path_factory.mktemp("learner") / "my-course"
-    (chapter,) = choose([CHAPTER])
-    for language in ("en", "zh"):
-        (folder / language).mkdir(parents=True)
-        shutil.copy(chapter.notebook(language), folder / language)
+    """What `lab` opens for a learner in hostile surroundings: copies of one chapter in both languages."""
+    root, (chapter,) = tmp_path_factory.mktemp("course"), choose([CHAPTER])
+    shutil.copytree(
+        ROOT / "course_utils", root / "course_utils", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for language in LANGUAGES:
+        (root / "notebooks" / language).mkdir(parents=True)
+        shutil.copy(chapter.notebook(language), root / "notebooks" / language)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}/lab"
-    settings = tmp_path_factory.mktemp("settings")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("COURSE_LANGUAGE")},
-        "COURSE_PROFILE": "smoke",
-        "JUPYTERLAB_SETTINGS_DIR": str(settings),
-        "JUPYTER_CONFIG_DIR": str(settings),
-        "PYTHONPATH": str(ROOT),
-    }
-    news_off = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    news_off.parent.mkdir(parents=True)
-    news_off.write_text('{"fetchNews": "false", "checkForUpdates": false}', encoding="utf-8")
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**hostile.environment(root), "COURSE_PROFILE": "smoke", "COURSE_ENVIRONMENT": "current"}
+    for name in ("COURSE_LANGUAGE", "COURSE_STRICT"):
+        environment.pop(name, None)
+    command = [
+        sys.executable,
+        "-m",
+        "course_utils",
+        "lab",
+        "--language",
+        "en",
+        "--no-browser",
+        f"--port={port}",
+    ]
+    command += ["--allow-root", "--IdentityProvider.token="]
+    server = subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_until_answers(address)
-        yield folder, address, chapter
+        yield root / "my-course", address, chapter
     finally:
         server.terminate()
         server.wait(timeout=30)

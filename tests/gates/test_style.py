@@ -32,3 +32,15 @@ def test_nothing_tells_of_the_machine_it_was_made_on():
             text = path.read_text(encoding="utf-8", errors="ignore")
             found += [f"{path.relative_to(ROOT)}: {match.group(0)}" for match in PRIVATE.finditer(text)]
     assert found == []
+
+
+def test_formatter_would_change_nothing():
+    command = [sys.executable, "-m", "ruff", "format", "--check", "."]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_types_of_the_tools_are_consistent():
+    command = [sys.executable, "-m", "mypy", "--no-incremental"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
