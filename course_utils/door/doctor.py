@@ -1,7 +1,10 @@
-"""python -m course_utils doctor: what this machine can run, and what to do about the rest.
+"""python3 -m course_utils doctor: what this machine can run, and what to do about the rest.
 
-Parses on Python 3.6 and imports everything third-party late: when set-up is what fails, it still has to report.
+The doctor stays outside: it makes the environment like every command, but looks at what is third-party through child
+processes of that environment. Whatever set-up, a package or a processor does, there is a report.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib
@@ -10,248 +13,328 @@ import os
 import platform
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from course_utils.door import bootstrap
+from course_utils import files, machine, surroundings
+from course_utils.door import SetupError, environment
 
 GOOD, NOTE, BAD = "ok", "note", "problem"
-LAPTOP_GIGABYTES = 2.0  # a kernel peaks under 1.2 GB; JupyterLab and the system need the rest
+SIGNS = {GOOD: "✓", NOTE: "·", BAD: "✗"}
+# A kernel peaks under 1.2 GB; JupyterLab and the system need the rest.
+LAPTOP_GIGABYTES = 2.0
+# TensorFlow's first import from a slow disk takes a minute or two.
+PATIENCE = 300
+RESTORE_DATA = "git checkout -- course_utils/data"
 
 
 class Findings:
-    """The lines of the report, in order."""
+    """The lines of the report in order, and what later checks need from earlier ones."""
 
-    def __init__(self):
-        self.rows = []
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+        # The Python of the finished environment; None when there is none.
+        self.python: str | None = None
+        self.packages: dict[str, Any] = {}
+        self.complete = False
+        self.accelerators = 0
 
-    def add(self, state, subject, text, remedy=""):
+    def add(self, state: str, subject: str, text: object, remedy: str = "") -> None:
+        """Add one line, and below it what to do."""
         self.rows.append({"state": state, "subject": subject, "text": str(text), "remedy": remedy})
 
-    def bad(self):
+    def bad(self) -> list[dict[str, str]]:
+        """Return the problems."""
         return [row for row in self.rows if row["state"] == BAD]
 
 
-def memory_gigabytes():
-    """(total, available) as this process may use them: a container's limit counts, None where nothing is known."""
+def parse_requirements(text: str) -> dict[str, str]:
+    """Return {"tensorflow": "2.21.0", "scipy": ""} from a requirements file; "" is a package that is not pinned there."""
+    return dict(
+        re.findall(r"^(\w[\w.-]*)(?:\[[\w,-]*\])?(?:==([^\s;#]+))?(?=[\s;]|$)", text, flags=re.MULTILINE)
+    )
+
+
+def ask(python: str, question: str, *names: str) -> dict[str, Any]:
+    """Ask the finished environment in a process of its own, see inside.py.
+
+    Returns:
+        The answer; when there is none, {"error": what happened, "remedy": what to do}.
+    """
+    command = [python, "-m", "course_utils.door.inside", question, *names]
     try:
-        import psutil
-
-        memory = psutil.virtual_memory()
-        total, available = memory.total / 1e9, memory.available / 1e9
-    except ImportError:
-        try:
-            page = os.sysconf("SC_PAGE_SIZE") / 1e9
-            total, available = os.sysconf("SC_PHYS_PAGES") * page, os.sysconf("SC_AVPHYS_PAGES") * page
-        except (AttributeError, ValueError, OSError):
-            return None, None
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")) / 1e9
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")) / 1e9
-        total, available = min(total, limit), min(available, limit - used)
-    except (OSError, ValueError):  # no container, or no limit ("max")
-        pass
-    return total, available
-
-
-def usable_cores():
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
-
-
-def find_chromium():
-    """A browser for the browser tests, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-    found = [shutil.which(name) for name in names]
-    return next((path for path in found if path), None)
-
-
-def parse_requirements(text):
-    """{"tensorflow": "2.21.0", ...} from the pinned lines of a requirements file."""
-    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;#]+)", text, flags=re.MULTILINE))
-
-
-def check_packages(findings):
-    """Versions against requirements.txt."""
-    try:
-        from importlib import metadata
-    except ImportError:  # Python 3.7 and older: set-up has said so already
-        return False
-    path = bootstrap.ROOT / "requirements.txt"
-    wanted = parse_requirements(path.read_text(encoding="utf-8"))
-    missing, other = [], []
-    for name, version in wanted.items():
-        # Binder and some images have one of the other builds of TensorFlow.
-        names = [name, "tensorflow-cpu", "tensorflow-intel"] if name == "tensorflow" else [name]
-        versions = []
-        for candidate in names:
-            try:
-                versions.append(metadata.version(candidate))
-            except metadata.PackageNotFoundError:
-                pass
-        if not versions:
-            missing.append(name)
-        elif version not in versions:
-            other.append(f"{name} {versions[0]} ({version})")
-    if missing:
-        remedy = f"{sys.executable} -m pip install -r requirements.txt -c constraints.txt"
-        findings.add(BAD, "软件包 · packages", "缺少 · missing: " + ", ".join(missing), remedy)
-    if other:
-        text = "版本不同于课程（括号内） · other versions than the course's (in brackets): " + ", ".join(
-            other
+        finished = subprocess.run(
+            command,
+            env=environment.for_children(),
+            cwd=surroundings.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+            check=False,
         )
-        findings.add(NOTE, "软件包 · packages", text)
-    if not missing and not other:
-        findings.add(
-            GOOD,
-            "软件包 · packages",
-            f"{len(wanted)} 个，版本与 requirements.txt 一致 · as in requirements.txt",
-        )
-    return not missing
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Hides what TensorFlow's C++ writes to the error stream while it starts, which no setting hides."""
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except subprocess.TimeoutExpired:
+        return {
+            "error": f"{PATIENCE} 秒内没有回答 · no answer within {PATIENCE} s",
+            "remedy": "再试一次（首次导入很慢）；若仍如此，查看杀毒软件、网络磁盘和显卡驱动 · try again, the first import is slow; "
+            "if it stays so, look at the virus scanner, network disks and the GPU's driver",
+        }
+    except OSError as error:
+        return {"error": f"{python}: {error.strerror}"}
     try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
+        return json.loads(finished.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return _death(finished.returncode, finished.stderr.decode("utf-8", "replace"))
 
 
-def check_tensorflow(findings):
-    """Devices, and the strategy that a chapter would get. Returns the number of accelerators."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _death(code: int, errors: str) -> dict[str, Any]:
+    """Explain a process that ended without an answer."""
+    # Windows: STATUS_ILLEGAL_INSTRUCTION.
+    if code in (-getattr(signal, "SIGILL", 4), 0xC000001D):
+        return {
+            "error": "处理器缺少 TensorFlow 所用的指令（多半是 AVX） · "
+            "the processor lacks instructions that TensorFlow uses, AVX as a rule (SIGILL)",
+            "remedy": "换一台电脑，或用 Binder、Colab；虚拟机请直通主机的处理器（QEMU：-cpu host） · use another computer, Binder or "
+            "Colab; in a virtual machine hand the host's processor through (QEMU: -cpu host)",
+        }
+    if code == -getattr(signal, "SIGKILL", 9):
+        return {
+            "error": "进程被系统终止，多半是内存不足 · the system killed the process, for want of memory as a rule (SIGKILL)",
+            "remedy": "关闭其他程序，或提高容器的内存限额（至少 2 GB） · close other programs, or raise the container's memory limit to "
+            "2 GB or more",
+        }
     try:
-        with _quiet():
-            import tensorflow
-
-            found = tensorflow.config.list_physical_devices()
-    except (
-        Exception
-    ) as error:  # an import can fail in many ways: a missing library, an old CPU, a broken wheel
-        remedy = "删除 .venv 后重新运行；Windows 需要 VC++ 运行库 · delete .venv and run again; Windows needs the VC++ runtime"
-        findings.add(BAD, "TensorFlow", f"{type(error).__name__}: {error}", remedy)
-        return 0
-    accelerators = [device for device in found if device.device_type != "CPU"]
-    names = ", ".join(device.name for device in accelerators) or "仅 CPU · CPU only"
-    findings.add(GOOD, "TensorFlow", f"{tensorflow.__version__}: {names}")
-    try:
-        from course_utils import devices
-
-        with _quiet():
-            strategy = devices.create_strategy()
-        text = f"{type(strategy).__name__}, {strategy.num_replicas_in_sync} 个副本 · replicas"
-        findings.add(GOOD, "策略 · strategy", text)
-    except Exception as error:  # a wrong TF_CONFIG, a busy device
-        findings.add(
-            BAD,
-            "策略 · strategy",
-            f"{type(error).__name__}: {error}",
-            "检查环境变量 · look at the variables COURSE_CPU_REPLICAS, TF_CONFIG",
-        )
-    return len(accelerators)
+        how = signal.Signals(-code).name
+    except ValueError:
+        how = f"exit code {code}"
+    last = (errors.strip().splitlines() or [""])[-1]
+    return {"error": f"进程意外结束 · the process died ({how}) {last}".rstrip(), "remedy": _again()}
 
 
-def check_data(findings):
-    """Checksums of the data sets that ship, and the font for Chinese in figures."""
-    try:
-        from course_utils import datasets
-
-        problems = datasets.verify()
-    except Exception as error:
-        findings.add(
-            BAD, "数据 · data", f"{type(error).__name__}: {error}", "git checkout -- course_utils/data"
-        )
-        return
-    for problem in problems:
-        findings.add(BAD, "数据 · data", problem, "git checkout -- course_utils/data")
-    if not problems:
-        findings.add(GOOD, "数据 · data", "校验和全部正确 · all checksums are right")
-    try:
-        findings.add(GOOD, "字体 · font", datasets.font_path().name)
-    except Exception as error:
-        text = f"图中的中文会显示为方框 · Chinese in figures will be boxes: {error}"
-        findings.add(NOTE, "字体 · font", text, "git checkout -- course_utils/data")
+def _again() -> str:
+    if environment.using_current():
+        return "重新安装这个包 · install the package again"
+    folder = environment.venv_folder()
+    return f"删除 {folder} 后重新运行；Windows 需要 VC++ 运行库 · delete {folder} and run again; Windows needs the VC++ runtime"
 
 
-def examine(problem=None):
-    """Looks at everything; `problem` is the reason why set-up failed, if it did."""
-    findings = Findings()
+# ------------------------------------------------------------------------------------------------------ the checks
+
+
+def check_system(findings: Findings) -> None:
+    """Name the system, the Python and the cores."""
     findings.add(GOOD, "系统 · system", f"{platform.system()} {platform.release()} {platform.machine()}")
     findings.add(GOOD, "Python", f"{platform.python_version()} ({sys.executable})")
-    cores = usable_cores()
-    findings.add(GOOD, "处理器 · cores", cores)
-    total, available = memory_gigabytes()
-    if total is None:
-        findings.add(NOTE, "内存 · memory", "未知 · unknown")
-    else:
-        text = f"{total:.1f} GB, 可用 · available {available:.1f} GB"
-        small = total < LAPTOP_GIGABYTES * 0.9  # "2 GB" machines report a little less
-        tight = not small and available < 1.2
-        remedy = "关闭其他程序，或用 --profile smoke · close other programs, or use --profile smoke"
-        findings.add(
-            BAD if small else NOTE if tight else GOOD, "内存 · memory", text, remedy if small or tight else ""
-        )
-    free = shutil.disk_usage(str(bootstrap.ROOT)).free / 1e9
-    text = f"{free:.1f} GB 可用 · free"
-    findings.add(GOOD if free > 0.5 else BAD, "磁盘 · disk", text, "" if free > 0.5 else "请清理 · make room")
+    findings.add(GOOD, "处理器 · cores", machine.cores())
 
-    packages = False
-    if problem:
-        first, _, rest = problem.partition("\n")
+
+def check_environment(findings: Findings) -> None:
+    """Make the environment when there is none."""
+    try:
+        findings.python = environment.python_of_the_course("doctor", [])
+    except SetupError as error:
+        first, _, rest = str(error).partition("\n")
         findings.add(BAD, "环境 · environment", first, rest)
+        return
+    current = f"当前 Python · this Python: {sys.prefix}"
+    findings.add(
+        GOOD, "环境 · environment", current if environment.using_current() else environment.venv_folder()
+    )
+
+
+def check_packages(findings: Findings) -> None:
+    """Compare the installed versions with requirements.txt."""
+    if not findings.python:
+        return
+    subject = "软件包 · packages"
+    wanted = parse_requirements((surroundings.ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    # Binder and some images have one of the other builds of TensorFlow.
+    builds = ("tensorflow-cpu", "tensorflow-intel")
+    findings.packages = ask(findings.python, "packages", *wanted, *builds)
+    if "error" in findings.packages:
+        findings.add(BAD, subject, findings.packages["error"], findings.packages.get("remedy", _again()))
+        return
+    versions = findings.packages["versions"]
+    for build in builds:
+        if build in versions and "tensorflow" in wanted:
+            versions.setdefault("tensorflow", versions[build])
+    missing = [name for name in wanted if name not in versions]
+    other = [
+        f"{name} {versions[name]} ({version})"
+        for name, version in wanted.items()
+        if version and versions.get(name, version) != version
+    ]
+    if missing:
+        # Only what is missing: all of requirements.txt would put the large TensorFlow over tensorflow-cpu.
+        pins = " ".join(f"{name}=={wanted[name]}".rstrip("=") for name in missing)
+        remedy = f"{findings.python} -m pip install -c constraints.txt {pins}"
+        findings.add(BAD, subject, "缺少 · missing: " + ", ".join(missing), remedy)
+    if other:
+        text = "版本不同于课程（括号内） · other versions than the course's (in brackets): "
+        findings.add(NOTE, subject, text + ", ".join(other))
+    if not missing and not other:
+        text = f"{len(wanted)} 个，版本与 requirements.txt 一致 · as in requirements.txt"
+        findings.add(GOOD, subject, text)
+    findings.complete = not missing
+
+
+def check_memory(findings: Findings) -> None:
+    """Judge the memory that this process may use: a container's limit counts."""
+    subject = "内存 · memory"
+    total, available = findings.packages.get("memory") or machine.memory_gb()
+    if total is None:
+        findings.add(NOTE, subject, "未知 · unknown")
+        return
+    # "2 GB" machines report a little less.
+    small = total < LAPTOP_GIGABYTES * 0.9
+    state = BAD if small else NOTE if available < 1.2 else GOOD
+    remedy = "关闭其他程序，或用 --profile smoke · close other programs, or use --profile smoke"
+    text = f"{total:.1f} GB, 可用 · available {available:.1f} GB"
+    findings.add(state, subject, text, "" if state == GOOD else remedy)
+
+
+def check_disk(findings: Findings) -> None:
+    """Judge the room on the disk that has the course."""
+    free = shutil.disk_usage(surroundings.ROOT).free / 1e9
+    enough = free > 0.5
+    text = f"{free:.1f} GB 可用 · free"
+    findings.add(GOOD if enough else BAD, "磁盘 · disk", text, "" if enough else "请清理 · make room")
+
+
+def check_tensorflow(findings: Findings) -> None:
+    """Import TensorFlow, find its devices and the strategy that a chapter would get."""
+    if not findings.python or not findings.complete:
+        return
+    answer = ask(findings.python, "tensorflow")
+    if "error" in answer:
+        findings.add(BAD, "TensorFlow", answer["error"], answer.get("remedy", _again()))
+        return
+    findings.accelerators = len(answer["accelerators"])
+    names = ", ".join(answer["accelerators"]) or "仅 CPU · CPU only"
+    findings.add(GOOD, "TensorFlow", f"{answer['version']}: {names}")
+    if "strategy" in answer:
+        findings.add(GOOD, "策略 · strategy", answer["strategy"])
     else:
-        place = (
-            f"当前 Python · this Python: {sys.prefix}"
-            if bootstrap.using_current()
-            else bootstrap.venv_folder()
-        )
-        findings.add(GOOD, "环境 · environment", place)
-        packages = check_packages(findings)
-    accelerators = check_tensorflow(findings) if packages else 0
-    if packages:
-        check_data(findings)
-    browser = find_chromium()
+        remedy = "检查环境变量 · look at the variables COURSE_CPU_REPLICAS, TF_CONFIG"
+        findings.add(BAD, "策略 · strategy", answer["strategy_error"], remedy)
+
+
+def check_data(findings: Findings) -> None:
+    """Check the data sets that ship, and the font for Chinese in figures."""
+    if not findings.python or not findings.complete:
+        return
+    answer = ask(findings.python, "data")
+    problems = [answer["error"]] if "error" in answer else answer["problems"]
+    for problem in problems:
+        findings.add(BAD, "数据 · data", problem, answer.get("remedy", RESTORE_DATA))
+    if not problems:
+        findings.add(GOOD, "数据 · data", "校验和全部正确 · all checksums are right")
+    if "font" in answer:
+        findings.add(GOOD, "字体 · font", answer["font"])
+    elif "font_error" in answer:
+        text = f"图中的中文会显示为方框 · Chinese in figures will be boxes: {answer['font_error']}"
+        findings.add(NOTE, "字体 · font", text, RESTORE_DATA)
+
+
+def check_chromium(findings: Findings) -> None:
+    """Find a browser for the browser tests."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+    browser = next((path for path in map(shutil.which, names) if path), None)
     text = browser or "没有：浏览器测试会跳过 · none: the browser tests will be skipped"
     findings.add(GOOD if browser else NOTE, "Chromium", text)
 
+
+def check_surroundings(findings: Findings) -> None:
+    """Name what stands in the user's shell and home and does not reach the course; nothing of it is a problem."""
+    variables = surroundings.kept_out(os.environ)
+    if variables:
+        text = f"课程不受这些变量影响 · these do not reach the course: {', '.join(variables)}"
+        findings.add(NOTE, "环境变量 · variables", text)
+    unread = [str(path) for path in unread_files()]
+    if unread:
+        text = f"课程不读取 · the course does not read: {', '.join(unread)}"
+        findings.add(NOTE, "个人设置 · settings of yours", text)
+
+
+def unread_files() -> list[Path]:
+    """Return the user's files that would change Keras, Matplotlib or IPython elsewhere, and that the course does not read."""
+    home = Path(os.path.expanduser("~"))
+
+    def place(variable: str, otherwise: Path) -> Path:
+        return Path(os.environ.get(variable) or otherwise)
+
+    keras = place("KERAS_HOME", home / ".keras") / "keras.json"
+    ours = files.read_json(surroundings.SETTINGS / "keras.json")
+    found = [keras] if any(ours.get(name) != value for name, value in files.read_json(keras).items()) else []
+    config = (
+        place("XDG_CONFIG_HOME", home / ".config") / "matplotlib"
+        if sys.platform == "linux"
+        else home / ".matplotlib"
+    )
+    matplotlib = [Path.cwd(), place("MPLCONFIGDIR", config)]
+    if os.environ.get("MATPLOTLIBRC"):
+        named = Path(os.environ["MATPLOTLIBRC"])
+        matplotlib.append(named if named.is_dir() else named.parent)
+    places = dict.fromkeys(folder / "matplotlibrc" for folder in matplotlib)
+    found += [path for path in places if path.is_file() and surroundings.SETTINGS not in path.parents]
+    profile = place("IPYTHONDIR", home / ".ipython") / "profile_default"
+    scripts = [*profile.glob("ipython*_config.py"), *profile.glob("startup/*.*py")]
+    return found + sorted(path for path in scripts if path.is_file())
+
+
+CHECKS = (
+    check_system,
+    check_environment,
+    check_packages,
+    check_memory,
+    check_disk,
+    check_tensorflow,
+    check_data,
+    check_chromium,
+    check_surroundings,
+)
+
+
+def examine() -> Findings:
+    """Look at everything, and say which profiles can be run."""
+    findings = Findings()
+    for check in CHECKS:
+        try:
+            check(findings)
+        # What nobody thought of is a finding as well; the others are still wanted.
+        except Exception as error:
+            findings.add(BAD, check.__name__, f"{type(error).__name__}: {error}")
     if findings.bad():
         advice = "先解决标有 ✗ 的问题 · first solve what is marked ✗"
-    elif accelerators:
+    elif findings.accelerators:
         advice = "smoke, laptop, full"
     else:
+        cores = machine.cores()
         advice = f"smoke, laptop；full 需要一夜（无加速器，{cores} 核） · full takes a night (no accelerator, {cores} cores)"
     findings.add(BAD if findings.bad() else GOOD, "可运行 · profiles", advice)
     return findings
 
 
-def main(arguments, problem=None):
-    """Prints the report; 0 when a laptop run can work, else 1."""
+def main(arguments: list[str]) -> int:
+    """Print the report; return 0 when a laptop run can work, else 1."""
     parser = argparse.ArgumentParser(
         prog="python3 -m course_utils doctor", description="这台机器能运行什么 · what this machine can run"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="供程序读取 · for programs")
     options = parser.parse_args(arguments)
-    findings = examine(problem)
     if options.json:
-        print(
-            json.dumps(
-                {"laptop": not findings.bad(), "findings": findings.rows}, ensure_ascii=False, indent=1
-            )
-        )
+        # What set-up says on its way is not JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            findings = examine()
+        report = {"laptop": not findings.bad(), "findings": findings.rows}
+        print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
+        findings = examine()
         for row in findings.rows:
-            sign = {GOOD: "✓", NOTE: "·", BAD: "✗"}[row["state"]]
-            print(f"{sign} {row['subject']}: {row['text']}")
+            print(f"{SIGNS[row['state']]} {row['subject']}: {row['text']}")
             for line in row["remedy"].splitlines():
                 print(f"    → {line.strip()}")
     return 1 if findings.bad() else 0

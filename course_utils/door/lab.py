@@ -1,44 +1,41 @@
-"""python -m course_utils lab: the learner's own copies of the chapters, opened in JupyterLab.
+"""python3 -m course_utils lab: the learner's own copies of the chapters, opened in JupyterLab.
 
 The committed notebooks stay clean: a learner works in my-course/en and my-course/zh, which git ignores. A file there is
 replaced only when it is byte for byte what was copied (nobody touched it) and the course has a newer one. JupyterLab
-gets its settings from a folder in my-course too, so that the user's own settings are neither read nor changed.
+gets its settings from a folder in my-course too, so that the user's own settings are neither read nor changed; IPython
+likewise.
 """
+
+from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import locale
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from course_utils.door import bootstrap
+from course_utils import files, surroundings
+from course_utils.door import SetupError, environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = surroundings.ROOT
 LANGUAGES = ("en", "zh")
-MANIFEST = ".copied.json"  # what was copied: {"en/02_convolution.ipynb": SHA-256}
+# What was copied: {"en/02_convolution.ipynb": SHA-256}.
+MANIFEST = ".copied.json"
 
 
-def notebooks_folder():
-    """The built chapters; COURSE_NOTEBOOKS names another folder (tests do)."""
+def notebooks_folder() -> Path:
+    """Return the folder of the built chapters; COURSE_NOTEBOOKS names another one (tests do)."""
     return Path(os.environ.get("COURSE_NOTEBOOKS") or ROOT / "notebooks").resolve()
 
 
-def _hash(content):
+def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write(path, content):
-    """Written beside and renamed: an interrupted copy leaves no half notebook."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
-    os.replace(beside, path)
-
-
-def copy_chapters(source, target):
-    """Brings the learner's folder up to date without touching what the learner touched.
+def copy_chapters(source: Path, target: Path) -> dict[str, list[str]]:
+    """Bring the learner's folder up to date without touching what the learner touched.
 
     Args:
         source: folder with the built chapters, en/*.ipynb and zh/*.ipynb.
@@ -48,20 +45,16 @@ def copy_chapters(source, target):
         {"new": [...], "updated": [...], "kept": [...]}, names such as "en/02_convolution.ipynb"; kept are those that
         the learner changed while the course changed as well. Unchanged chapters are in none of them.
     """
-    source, target = Path(source), Path(target)
-    try:
-        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-        manifest = manifest if isinstance(manifest, dict) else {}
-    except (OSError, ValueError):
-        manifest = {}  # unknown origin: everything that differs counts as the learner's
-    result = {"new": [], "updated": [], "kept": []}
+    # Of unknown origin, everything that differs counts as the learner's.
+    manifest = files.read_json(target / MANIFEST)
+    result: dict[str, list[str]] = {"new": [], "updated": [], "kept": []}
     try:
         for chapter in sorted(path for language in LANGUAGES for path in (source / language).glob("*.ipynb")):
             name = f"{chapter.parent.name}/{chapter.name}"
             course, copied = chapter.read_bytes(), manifest.get(name)
             mine = (target / name).read_bytes() if (target / name).exists() else None
             if mine is None or (mine != course and _hash(mine) == copied):
-                _write(target / name, course)
+                files.write(target / name, course)
                 manifest[name] = _hash(course)
                 result["new" if mine is None else "updated"].append(name)
             elif mine == course:
@@ -70,12 +63,12 @@ def copy_chapters(source, target):
                 result["kept"].append(name)
     finally:
         if manifest:
-            _write(target / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode("utf-8"))
+            files.write_json(target / MANIFEST, manifest, sort_keys=True)
     return result
 
 
-def summary(result, source, target):
-    """What was copied, one line a fact."""
+def summary(result: dict[str, list[str]], source: Path, target: Path) -> list[str]:
+    """Return what was copied, one line per fact."""
     lines = []
     if result["new"]:
         lines.append(
@@ -94,12 +87,13 @@ def summary(result, source, target):
     return lines
 
 
-def default_language():
-    """ "zh" when the system speaks Chinese, else "en"."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):  # the order in which they override each other
+def default_language() -> str:
+    """Return "zh" when the system speaks Chinese, else "en"."""
+    # In the order in which they override each other.
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if os.environ.get(name):
             return "zh" if os.environ[name].lower().startswith("zh") else "en"
-    if os.name == "nt":
+    if sys.platform == "win32":
         import ctypes
 
         code = locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
@@ -108,38 +102,43 @@ def default_language():
     return "zh" if code.lower().startswith(("zh", "chinese")) else "en"
 
 
-def jupyter_environment(language, target):
-    """The environment for JupyterLab: settings and workspaces in the learner's folder, one set a language.
+def jupyter_environment(language: str, target: Path) -> dict[str, str]:
+    """Return the variables for JupyterLab: settings and workspaces in the learner's folder, one set per language.
 
-    Files are written only when missing, so what a learner changes in the settings menu stays.
+    Files are written only when missing, so what a learner changes in the settings menu stays. JupyterLab's kernels
+    inherit the variables; they are found as ever, through this environment and the user's data folder.
     """
-    home = Path(target) / ".jupyter" / language
+    home = target / ".jupyter" / language
     settings = home / "settings"
-    files = {
-        "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
-            "fetchNews": "false",  # otherwise the first thing a learner sees is a question about news
-            "checkForUpdates": False,
-        }
+    # Otherwise the first thing a learner sees is a question about news.
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    contents: dict[str, dict[str, object]] = {
+        "@jupyterlab/apputils-extension/notification.jupyterlab-settings": news
     }
     if language == "zh":
-        files["@jupyterlab/translation-extension/plugin.jupyterlab-settings"] = {"locale": "zh_CN"}
-    for name, content in files.items():
+        contents["@jupyterlab/translation-extension/plugin.jupyterlab-settings"] = {"locale": "zh_CN"}
+    for name, content in contents.items():
         if not (settings / name).exists():
-            _write(settings / name, (json.dumps(content, indent=4) + "\n").encode("utf-8"))
-    environment = dict(os.environ)
-    environment["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
-    environment["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
-    environment["COURSE_LANGUAGE"] = language
-    environment.setdefault(
-        "JUPYTER_PREFER_ENV_PATH", "1"
-    )  # this environment's kernel before one in the user's home
-    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return environment
+            files.write_json(settings / name, content)
+    variables = environment.for_children()
+    # This environment's kernel comes before one in the user's home.
+    variables.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    return {
+        **variables,
+        "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "COURSE_LANGUAGE": language,
+        # No startup files of the user's, and sets of words in the same order in every kernel.
+        "IPYTHONDIR": str(target / ".jupyter" / "ipython"),
+        "PYTHONHASHSEED": "0",
+    }
 
 
-def jupyter_command(language, target, browser=True, port=None, further=()):
-    """The command that starts JupyterLab in the learner's folder, at the language's first chapter."""
-    chapters = sorted(path.name for path in (Path(target) / language).glob("*.ipynb"))
+def jupyter_command(
+    language: str, target: Path, browser: bool = True, port: int | None = None, further: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that starts JupyterLab in the learner's folder, at the language's first chapter."""
+    chapters = sorted(path.name for path in (target / language).glob("*.ipynb"))
     place = f"/lab/tree/{language}" + (f"/{chapters[0]}" if chapters else "")
     command = [
         sys.executable,
@@ -147,14 +146,20 @@ def jupyter_command(language, target, browser=True, port=None, further=()):
         "jupyterlab",
         f"--ServerApp.root_dir={target}",
         f"--LabApp.default_url={place}",
+        # An address instead of a file in the user's home, which a browser in a sandbox (snap) or outside WSL cannot read.
+        "--ServerApp.use_redirect_file=False",
     ]
     command += [] if browser else ["--no-browser"]
     command += [f"--port={port}"] if port else []
-    return command + list(further)
+    return [*command, *further]
 
 
-def main(arguments):
-    """Copies, then becomes JupyterLab; further arguments are its own."""
+def _is_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+def main(arguments: list[str]) -> int:
+    """Copy, then become JupyterLab; further arguments are its own."""
     parser = argparse.ArgumentParser(
         prog="python3 -m course_utils lab",
         description="打开你自己的副本 my-course/ · opens your own copies in JupyterLab; further arguments go to jupyter",
@@ -169,9 +174,9 @@ def main(arguments):
     source, target = notebooks_folder(), ROOT / "my-course"
     try:
         result = copy_chapters(source, target)
-        environment = jupyter_environment(language, target)
+        variables = jupyter_environment(language, target)
     except OSError as error:
-        raise bootstrap.SetupError(
+        raise SetupError(
             f"无法写入 {error.filename}（{error.strerror}） · cannot write {error.filename} ({error.strerror}): "
             "请把课程放在可写的文件夹中 · put the course into a folder that you may write to"
         ) from None
@@ -187,6 +192,12 @@ def main(arguments):
         return 0
     other = "en" if language == "zh" else "zh"
     print(f"语言 · language: {language}（--language {other}）  停止 · stop: Ctrl-C", flush=True)
-    bootstrap.replace_process(
-        jupyter_command(language, target, not options.no_browser, options.port, further), environment
-    )
+    if _is_root() and not any("allow_root" in argument.replace("-", "_") for argument in further):
+        print(
+            "你是 root；JupyterLab 默认拒绝以 root 运行，除非它的设置允许。请换成普通用户，或输入 · you are root, and JupyterLab does not "
+            "run as root unless its settings allow it. Become an ordinary user, or type:\n"
+            "    python3 -m course_utils lab --allow-root",
+            flush=True,
+        )
+    command = jupyter_command(language, target, not options.no_browser, options.port, further)
+    environment.replace_process(command, variables)

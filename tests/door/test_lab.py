@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from course_utils.door import bootstrap, doctor, lab
+from course_utils import files, surroundings
+from course_utils.door import environment, lab
 
 
 @pytest.fixture
@@ -92,19 +94,19 @@ def test_an_interrupted_copy_is_taken_up_again(course, monkeypatch):
     def interrupted(path, content):
         if path.name == "03_recurrent.ipynb":
             raise KeyboardInterrupt
-        lab_write(path, content)
+        write_file(path, content)
 
-    lab_write = lab._write
-    monkeypatch.setattr(lab, "_write", interrupted)
+    write_file = files.write
+    monkeypatch.setattr(files, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         copy(course)
-    monkeypatch.setattr(lab, "_write", lab_write)
+    monkeypatch.setattr(files, "write", write_file)
     assert len(copy(course)["new"]) == 3
     write(course / "notebooks" / "en" / "02_convolution.ipynb", "version 2")
     assert copy(course)["updated"] == ["en/02_convolution.ipynb"]
 
 
-def files(folder):
+def contents(folder):
     return {path.relative_to(folder).as_posix(): read(path) for path in folder.rglob("*") if path.is_file()}
 
 
@@ -114,13 +116,13 @@ def test_settings_are_the_courses_not_the_users(course, monkeypatch, language):
     write(home / ".jupyter" / "lab" / "user-settings" / "theme.jupyterlab-settings", '{"theme": "mine"}')
     for name in ("HOME", "USERPROFILE", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(home))
-    before = files(home)
-    environment = lab.jupyter_environment(language, course / "my-course")
-    assert files(home) == before
-    settings = Path(environment["JUPYTERLAB_SETTINGS_DIR"])
+    before = contents(home)
+    variables = lab.jupyter_environment(language, course / "my-course")
+    assert contents(home) == before
+    settings = Path(variables["JUPYTERLAB_SETTINGS_DIR"])
     assert course / "my-course" in settings.parents
-    assert course / "my-course" in Path(environment["JUPYTERLAB_WORKSPACES_DIR"]).parents
-    written = files(settings)
+    assert course / "my-course" in Path(variables["JUPYTERLAB_WORKSPACES_DIR"]).parents
+    written = contents(settings)
     news = json.loads(written["@jupyterlab/apputils-extension/notification.jupyterlab-settings"])
     assert news["fetchNews"] == "false"
     translation = written.get("@jupyterlab/translation-extension/plugin.jupyterlab-settings")
@@ -140,7 +142,7 @@ def started(monkeypatch):
     """The command that would have become JupyterLab."""
     calls = []
     monkeypatch.setattr(
-        bootstrap, "replace_process", lambda command, environment: calls.append((command, environment))
+        environment, "replace_process", lambda command, variables: calls.append((command, variables))
     )
     return calls
 
@@ -148,12 +150,12 @@ def started(monkeypatch):
 @pytest.mark.parametrize("language", lab.LANGUAGES)
 def test_command(course, started, language):
     lab.main(["--language", language, "--no-browser", "--port", "8899", "--IdentityProvider.token=abc"])
-    ((command, environment),) = started
+    ((command, variables),) = started
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
     assert f"--ServerApp.root_dir={course / 'my-course'}" in command
     assert f"--LabApp.default_url=/lab/tree/{language}/02_convolution.ipynb" in command
     assert {"--no-browser", "--port=8899", "--IdentityProvider.token=abc"} <= set(command)
-    assert environment["COURSE_LANGUAGE"] == language
+    assert variables["COURSE_LANGUAGE"] == language
 
 
 def test_copy_only_starts_nothing(course, started, capsys):
@@ -187,40 +189,80 @@ def test_default_language(monkeypatch, variables, language):
     assert lab.default_language() == language
 
 
-def test_requirements_are_all_pinned_and_read_by_doctor():
-    text = (bootstrap.ROOT / "requirements.txt").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    wanted = doctor.parse_requirements(text)
-    assert len(wanted) == len(lines)
-    assert all("  # " in line for line in lines), "every direct dependency says why it is there"
-    pins = doctor.parse_requirements((bootstrap.ROOT / "constraints.txt").read_text(encoding="utf-8"))
-    pins = {name.lower(): version for name, version in pins.items()}
-    assert {name: pins.get(name.lower()) for name in wanted} == wanted
+# ------------------------------------------------------------------------------------ a user's home and shell
 
 
-def test_doctor_names_a_missing_package(monkeypatch, tmp_path):
-    (tmp_path / "requirements.txt").write_text(
-        "numpy==0.1  # a reason\nno_such_package==1.0\n", encoding="utf-8"
-    )
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    findings = doctor.Findings()
-    assert doctor.check_packages(findings) is False
-    (missing,) = findings.bad()
-    assert "no_such_package" in missing["text"] and "pip install" in missing["remedy"]
-    assert any(row["state"] == doctor.NOTE and "numpy" in row["text"] for row in findings.rows)
+def test_jupyterlab_gets_a_clean_shell_and_a_profile_of_its_own(course, started, monkeypatch, tmp_path):
+    (tmp_path / "module").mkdir()
+    (tmp_path / "module" / "numpy.py").write_text("raise ImportError('the wrong NumPy')", encoding="utf-8")
+    given = {
+        "PYTHONPATH": tmp_path / "module",
+        "KERAS_BACKEND": "jax",
+        "KERAS_MAX_EPOCHS": 1,
+        "IPYTHONDIR": "/mine",
+    }
+    for name, value in {
+        **given,
+        "PYTHONHASHSEED": 5,
+        "http_proxy": "http://127.0.0.1:9",
+        "no_proxy": "",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    lab.main(["--language", "en"])
+    ((_, variables),) = started
+    assert variables["PYTHONPATH"] == str(surroundings.ROOT)
+    assert variables["KERAS_BACKEND"] == "tensorflow" and "KERAS_MAX_EPOCHS" not in variables
+    assert variables["IPYTHONDIR"] == str(course / "my-course" / ".jupyter" / "ipython")
+    assert variables["PYTHONHASHSEED"] == "0"
+    assert {"localhost", "127.0.0.1"} <= set(variables["no_proxy"].split(","))
 
 
-def test_doctor_exit_code_follows_damaged_data(monkeypatch, capsys):
-    datasets = pytest.importorskip("course_utils.datasets")
-    monkeypatch.setattr(doctor, "check_packages", lambda findings: True)
-    monkeypatch.setattr(doctor, "check_tensorflow", lambda findings: 0)
-    monkeypatch.setattr(doctor, "memory_gigabytes", lambda: (8.0, 6.0))
-    monkeypatch.setattr(datasets, "verify", lambda: [])
-    assert doctor.main([]) == 0
-    monkeypatch.setattr(datasets, "verify", lambda: ["mnist.npz is damaged"])
-    assert doctor.main([]) == 1
+def test_kernels_are_still_found(course):
+    variables = lab.jupyter_environment("en", course / "my-course")
+    question = "from jupyter_client.kernelspec import KernelSpecManager as M; print(M().get_kernel_spec('python3').resource_dir)"
+    found = subprocess.check_output([sys.executable, "-c", question], env=variables, encoding="utf-8")
+    assert Path(sys.prefix) in Path(found.strip()).parents, "this environment's own"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no root")
+@pytest.mark.parametrize(
+    "identity, arguments, warned",
+    [
+        (0, [], True),
+        (0, ["--allow-root"], False),
+        (0, ["--ServerApp.allow_root=True"], False),
+        (1000, [], False),
+    ],
+)
+def test_root_is_told_both_ways_out(course, started, monkeypatch, capsys, identity, arguments, warned):
+    monkeypatch.setattr(os, "geteuid", lambda: identity)
+    lab.main(["--language", "en", *arguments])
     output = capsys.readouterr().out
-    assert "✗ 数据 · data: mnist.npz is damaged" in output and "git checkout" in output
-    monkeypatch.setattr(datasets, "verify", lambda: [])
-    monkeypatch.setattr(doctor, "memory_gigabytes", lambda: (1.0, 0.5))
-    assert doctor.main([]) == 1
+    assert ("lab --allow-root" in output) == warned
+    assert ("an ordinary user" in output and "换成普通用户" in output) == warned
+    # JupyterLab itself decides: its settings may allow it.
+    assert len(started) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="BROWSER is a command of a shell here")
+def test_browsers_get_an_address_that_they_can_open(tmp_path):
+    """Snap's Firefox and browsers outside WSL read no file in a hidden folder of the user's home."""
+    (tmp_path / "en").mkdir()
+    variables = {
+        **lab.jupyter_environment("en", tmp_path),
+        "HOME": str(tmp_path),
+        "BROWSER": "/bin/echo OPENED %s",
+    }
+    further = ["--allow-root", "--ServerApp.port_retries=50"]
+    process = subprocess.Popen(
+        lab.jupyter_command("en", tmp_path, port=18899, further=further),
+        env=variables,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    opened = next((line for line in process.stdout if line.startswith("OPENED")), "")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert opened.startswith("OPENED http://") and "token=" in opened
