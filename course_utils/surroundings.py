@@ -115,9 +115,14 @@ def check_packages() -> None:
 
 
 def kept_out(environment) -> list:
-    """Return what `clean` would keep out of an environment, as NAME=value, for reports."""
+    """Return what `clean` would take out of an environment or replace, as NAME=value, for reports."""
     cleaned = clean(environment)
-    names = [name for name in environment if name not in cleaned]
+    replaced = ("KERAS_BACKEND", "KERAS_HOME", "MATPLOTLIBRC")
+    names = [
+        name
+        for name, value in environment.items()
+        if name not in cleaned or (name in replaced and cleaned[name] != value)
+    ]
     hidden = [
         place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place and _hides(place)
     ]
