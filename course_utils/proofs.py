@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from course_utils.checking import expect
+
 
 def equal(values: dict, tolerance: float = 1e-5) -> None:
     """Print that all values are equal within `tolerance`, or raise with the largest difference.
@@ -15,8 +17,7 @@ def equal(values: dict, tolerance: float = 1e-5) -> None:
     Raises:
         AssertionError: shapes differ, something is not finite, or the values do.
     """
-    if len(values) < 2:
-        raise ValueError(f"at least two values to compare were expected; found {list(values)}")
+    expect(len(values) >= 2, "values", "应至少有两个可比较的值", "at least two to compare", list(values))
     arrays = {name: np.asarray(value, dtype="float64") for name, value in values.items()}
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
@@ -39,7 +40,7 @@ def finite_differences(function: Callable, point, step: float = 1e-5) -> np.ndar
 
     Args:
         function: takes an array of `point`'s shape, returns a number.
-        point: where to differentiate; any shape. Costs two calls an entry, so keep it small.
+        point: where to differentiate; any shape. Costs two calls per entry, so keep it small.
         step: h.
     """
     point = np.array(point, dtype="float64")

@@ -8,6 +8,8 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from course_utils.checking import expect
+
 
 class SliderBox(ipywidgets.VBox):
     """Sliders with their picture; as text, for a page without a kernel, one line instead of the widgets' inside."""
@@ -17,7 +19,7 @@ class SliderBox(ipywidgets.VBox):
 
 
 def picture(draw, *, alt: str, alt_zh: str, **sliders) -> SliderBox:
-    """Sliders over the figure that `draw` makes of their values, drawn anew when one has moved.
+    """Return sliders over the figure that `draw` makes of their values, drawn anew when one has moved.
 
     The picture is an image in an HTML widget. (`ipywidgets.interact` captures output instead, and a runner
     that executes a notebook can wait for that capture for ever.)
@@ -28,17 +30,15 @@ def picture(draw, *, alt: str, alt_zh: str, **sliders) -> SliderBox:
         sliders: an ipywidgets slider for each argument of `draw`.
 
     Raises:
-        TypeError: `draw` returns no figure.
+        ValueError: `draw` returns no figure.
     """
     image = ipywidgets.HTML()
     text = html.escape(f"{alt_zh} · {alt}")
 
     def redraw(_=None):
         figure = draw(**{name: slider.value for name, slider in sliders.items()})
-        if not isinstance(figure, Figure):
-            raise TypeError(
-                f"draw: 应返回 Matplotlib 的图 · a Matplotlib figure was expected; found {figure!r}"
-            )
+        wanted = "应返回 Matplotlib 的图", "a function that returns a Matplotlib figure"
+        expect(isinstance(figure, Figure), "draw", *wanted, figure)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=90)
         plt.close(figure)

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from course_utils import devices, profiles
+from course_utils import checking, devices, profiles
 
 
 class EpochTimer(keras.callbacks.Callback):
@@ -77,13 +77,14 @@ def fit(
     Raises:
         ValueError: several workers (use `distributed_fit`), or nothing to train for.
     """
-    if epochs < 1:
-        raise ValueError(f"fit: epochs 应至少为 1 · epochs must be at least 1, found {epochs}")
-    if isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        raise ValueError(
-            "fit: Keras 3 的 fit 不支持多个工作进程，请用 training.distributed_fit · Keras 3's fit does not work with "
-            "several workers (keras#20585): use training.distributed_fit"
-        )
+    checking.at_least(1, epochs=epochs)
+    several = isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    # keras#20585
+    wanted = (
+        "应在一个进程里（否则用 training.distributed_fit）",
+        "a single process (else use training.distributed_fit)",
+    )
+    checking.expect(not several, "model", *wanted, "several workers")
     is_dataset = targets is None
     timer = EpochTimer()
     callbacks = [*callbacks, timer]
@@ -119,11 +120,11 @@ def fit(
     history = _joined(earlier, {**history, "seconds": timer.seconds})
     if stored:
         stored.save(history, finished=True)
-    return_memory()
+    _return_memory()
     return history
 
 
-def return_memory():
+def _return_memory():
     """Give freed memory back to the system: glibc keeps it, and the next model would come on top."""
     gc.collect()
     if sys.platform.startswith("linux"):
@@ -132,7 +133,7 @@ def return_memory():
 
 
 def _joined(earlier, later):
-    """Histories of consecutive epochs as one dict of lists of floats."""
+    """Return histories of consecutive epochs as one dict of lists of floats."""
     names = list(earlier) + [name for name in later if name not in earlier]
     return {
         name: [*earlier.get(name, []), *(float(value) for value in later.get(name, []))] for name in names
@@ -143,7 +144,7 @@ def _joined(earlier, later):
 
 
 def _build(model, inputs, is_dataset):
-    """Creates the variables of model and optimizer, so that the step is traced once, and stored values have a place."""
+    """Create the variables of model and optimizer: the step is traced once, stored values have a place."""
     with model.distribute_strategy.scope():
         if not model.built:
             first = (
@@ -157,7 +158,7 @@ def _build(model, inputs, is_dataset):
 
 
 def _variables(model):
-    """Everything that training changes: weights, moving averages, the states of dropout's random numbers, optimizer."""
+    """Return all that training changes: weights, moving averages, states of dropout's random numbers, optimizer."""
     metrics = {id(variable) for variable in model.metrics_variables}
     return [
         variable for variable in model.variables if id(variable) not in metrics
@@ -169,7 +170,7 @@ def _arrays(model):
 
 
 def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
-    """12 hex digits that change with anything that makes another experiment of the same name.
+    """Return 12 hex digits that change with anything that makes another experiment of the same name.
 
     Starting weights count: they carry the seed, the layer sizes and what the model was pre-trained on.
     """
@@ -178,9 +179,8 @@ def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
         architecture = re.sub(r'_\d+(?=")', "", model.to_json())
     except Exception:  # a model of the chapter's own class without get_config: its weights have to do
         architecture = type(model).__name__
-    settings = {
-        key: value for key, value in model.optimizer.get_config().items() if key != "name"
-    }  # numbered too
+    # numbered too
+    settings = {key: value for key, value in model.optimizer.get_config().items() if key != "name"}
     digest = hashlib.sha256()
     for part in (
         profiles.name(), profiles.seed(), epochs, batch_size, shuffle, architecture,
@@ -210,7 +210,7 @@ class _Stored:
         self.progress = {"epochs_done": 0, "finished": False, "history": {}}
 
     def load(self, name, epochs):
-        """Puts the stored state, if there is a whole one, into the model; returns the progress."""
+        """Put the stored state, if there is a whole one, into the model; return the progress."""
         try:
             progress = json.loads((self.directory / "progress.json").read_text(encoding="utf-8"))
             content = (self.directory / progress["state"]).read_bytes()
@@ -278,7 +278,7 @@ class _Stored:
 
 
 def accuracy(model, inputs, labels, batch_size=500):
-    """The share of examples whose largest output is the right class, a float from 0 to 1.
+    """Return the share of examples whose largest output is the right class, a float from 0 to 1.
 
     Args:
         model: outputs (batch, classes), logits or probabilities alike; with one output, (batch, 1), a probability
@@ -292,45 +292,49 @@ def accuracy(model, inputs, labels, batch_size=500):
     """
     labels = np.asarray(labels)
     count = len(keras.tree.flatten(inputs)[0])
-    if labels.shape != (count,) or count == 0:
-        raise ValueError(
-            f"accuracy: 标签形状应为 ({count},) · expected labels of shape ({count},), whole numbers, not one-hot; "
-            f"found {labels.shape}"
-        )
-
+    checking.not_empty(labels=labels)
+    shape = f"({count},)"
+    wanted = f"形状应为 {shape}，整数而非 one-hot", f"shape {shape}, whole numbers, not one-hot"
+    checking.expect(labels.shape == (count,), "labels", *wanted, labels.shape)
     run = forward(model)
     right = 0
     for start in range(0, count, batch_size):
         rows = slice(start, start + batch_size)
         outputs = np.asarray(run(keras.tree.map_structure(lambda array, rows=rows: array[rows], inputs)))
-        if outputs.ndim != 2:
-            raise ValueError(
-                f"accuracy: 输出形状应为 (批, 类别) · expected outputs (batch, classes), found {outputs.shape}"
-            )
+        axes = "(batch, classes)"
+        checking.expect(
+            outputs.ndim == 2, "model", f"输出的形状应为 {axes}", f"outputs {axes}", outputs.shape
+        )
         predicted = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)  # (batch,)
         right += int((predicted == labels[rows]).sum())
     return right / count
 
 
-_forwards = weakref.WeakKeyDictionary()  # model -> (its variables' ids, its compiled prediction)
+_forwards = weakref.WeakKeyDictionary()  # model -> (its variables' ids, {setting: prediction})
 
 
-def forward(model):
-    """The model's prediction, a function of a batch, as a graph that is traced once: tracing costs seconds and memory.
+def forward(model, setting=()):
+    """Return the model's prediction, a function of a batch, as a graph that is traced once: tracing costs seconds and memory.
 
     Not model.predict_on_batch: with several replicas it returns every row as often as there are replicas.
+
+    Args:
+        model: a Keras model.
+        setting: what else the graph depends on, such as which adapters are on; each setting has a graph of its own.
     """
     variables = tuple(id(variable) for variable in model.variables)  # quantising or LoRA exchanges them
     known = _forwards.get(model)
     if known is None or known[0] != variables or not variables:
+        _forwards[model] = known = (variables, {})
+    if setting not in known[1]:
         reference = weakref.ref(model)  # the graph must not keep the model alive
 
         @tf.function(reduce_retracing=True)
         def predict(batch):
             return reference()(batch, training=False)
 
-        _forwards[model] = known = (variables, predict)
-    return known[1]
+        known[1][setting] = predict
+    return known[1][setting]
 
 
 # ---------------------------------------------------------------- learning rate
@@ -359,11 +363,10 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, peak, steps, warm_up=0.3, start=0.04, end=0.0):
-        if not (peak > 0 and steps >= 1 and 0 <= warm_up < 1 and 0 <= start <= 1 and 0 <= end <= 1):
-            raise ValueError(
-                "OneCycle: 参数超出范围 · expected peak > 0, steps >= 1, 0 <= warm_up < 1, start and end in 0..1; "
-                f"found peak={peak}, steps={steps}, warm_up={warm_up}, start={start}, end={end}"
-            )
+        checking.positive(peak=peak)
+        checking.at_least(1, steps=steps)
+        checking.share(warm_up=warm_up, start=start, end=end)
+        checking.expect(warm_up < 1, "warm_up", "应小于 1", "less than 1", warm_up)
         self.peak, self.steps = float(peak), int(steps)
         self.warm_up, self.start, self.end = float(warm_up), float(start), float(end)
 
@@ -406,7 +409,7 @@ def distributed_fit(model, inputs, targets, *, epochs, batch_size=128, strategy=
         seed: decides the order of the data, the same in every process and for any number of replicas.
 
     Returns:
-        {"loss": mean over the epoch's batches, "seconds": wall-clock time}, a list entry an epoch.
+        {"loss": mean over the epoch's batches, "seconds": wall-clock time}, one list entry per epoch.
 
     Raises:
         ValueError: batch and replicas do not fit, too few examples, or a model from outside the strategy.
@@ -415,22 +418,17 @@ def distributed_fit(model, inputs, targets, *, epochs, batch_size=128, strategy=
     replicas = strategy.num_replicas_in_sync
     inputs, targets = keras.tree.map_structure(np.asarray, (inputs, targets))
     count = len(keras.tree.flatten(inputs)[0])
-    if batch_size % replicas:
-        raise ValueError(
-            f"distributed_fit: batch_size 应能被副本数整除 · batch_size {batch_size} must be a multiple of the "
-            f"number of replicas, {replicas}"
-        )
-    if count < batch_size or epochs < 1:
-        raise ValueError(
-            "distributed_fit: 至少需要一个完整的批和一个周期 · at least one full batch and one epoch are needed; "
-            f"found {count} examples, batch_size {batch_size}, epochs {epochs}"
-        )
+    checking.multiple_of(replicas, batch_size=batch_size)
+    checking.at_least(1, epochs=epochs)
+    batch = f"至少应有一批，{batch_size} 个样本", f"at least one full batch of {batch_size} examples"
+    checking.expect(count >= batch_size, "inputs", *batch, count)
     weights = model.trainable_variables
-    if replicas > 1 and not (weights and strategy.extended.variable_created_in_scope(weights[0].value)):
-        raise ValueError(
-            "distributed_fit: 请在 strategy.scope() 中创建并编译模型 · create and compile the model inside "
-            "`with strategy.scope():`"
-        )
+    inside = replicas == 1 or (weights and strategy.extended.variable_created_in_scope(weights[0].value))
+    scope = (
+        "应在 strategy.scope() 中创建并编译",
+        "a model created and compiled inside `with strategy.scope():`",
+    )
+    checking.expect(inside, "model", *scope, "one from outside")
 
     def replica_step(batch_inputs, batch_targets):  # runs on every replica with its share
         with tf.GradientTape() as tape:
@@ -466,14 +464,14 @@ def distributed_fit(model, inputs, targets, *, epochs, batch_size=128, strategy=
 
 
 def _order(count, steps, batch_size, epochs, shuffle, seed):
-    """Which examples each step sees: int (epochs * steps, batch_size), the same in every process."""
+    """Return which examples each step sees: int (epochs * steps, batch_size), the same in every process."""
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(count) if shuffle else np.arange(count) for _ in range(epochs)]
     return np.concatenate([order[: steps * batch_size].reshape(steps, batch_size) for order in orders])
 
 
 def _shares(context, inputs, targets, order):
-    """The part of every global batch that this process's replicas work on, one replica's share after the other.
+    """Return this process's part of every global batch, one replica's share after the other.
 
     `context` tells which of how many processes asks; a process has the same number of replicas as the others.
     """

@@ -8,21 +8,21 @@ attention-based neural machine translation, arXiv:1508.04025, "global attention,
 import keras
 from keras import layers, ops
 
+from course_utils.checking import multiple_of
 from course_utils.models.transformer import PADDING
 
 
 def encoder_decoder(source_vocabulary, target_vocabulary, size=128, units=128, dropout=0.1):
-    """Inputs {"source": (batch, time), "target": (batch, time)}, output logits (batch, target time, target_vocabulary).
+    """Return a model: {"source": (batch, time), "target": (batch, time)} -> logits (batch, time, target_vocabulary).
 
     Args:
-        size: numbers a token becomes.
+        size: numbers per token.
         units: of the decoder's LSTM; the encoder has units / 2 in each direction.
         dropout: on embeddings and on what chooses the next token.
 
     Uncompiled; made of Keras' own layers and operations only.
     """
-    if units % 2:
-        raise ValueError(f"units 应为偶数 · units must be even; found {units}")
+    multiple_of(2, units=units)
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     read = layers.Embedding(source_vocabulary, size, name="source_tokens")(source)
@@ -31,9 +31,8 @@ def encoder_decoder(source_vocabulary, target_vocabulary, size=128, units=128, d
     encoder = layers.Bidirectional(
         layers.LSTM(units // 2, return_sequences=True, return_state=True), name="encoder"
     )
-    memory, hidden_1, cell_1, hidden_2, cell_2 = encoder(
-        read, mask=real
-    )  # memory (batch, source time, units)
+    # memory (batch, source time, units)
+    memory, hidden_1, cell_1, hidden_2, cell_2 = encoder(read, mask=real)
     state = [
         layers.Concatenate(name="hidden")([hidden_1, hidden_2]),
         layers.Concatenate(name="cell")([cell_1, cell_2]),
@@ -73,7 +72,7 @@ class Stepper:
         self._run = tf.function(self._step, reduce_retracing=True)
 
     def start(self, source):
-        """The state before the first token; source (batch, time)."""
+        """Return the state before the first token; source (batch, time)."""
         return self._begin(ops.convert_to_tensor(source, "int32"))
 
     def _start(self, source):
@@ -81,7 +80,7 @@ class Stepper:
         return {"memory": memory, "real": ops.not_equal(source, PADDING), "hidden": hidden, "cell": cell}
 
     def step(self, tokens, state):
-        """tokens (batch,) -> (logits of the next one (batch, vocabulary), new state)."""
+        """Return (logits of the next token (batch, vocabulary), new state) after one more token (batch,)."""
         return self._run(ops.convert_to_tensor(tokens, "int32"), state)
 
     def _step(self, tokens, state):
@@ -96,5 +95,5 @@ class Stepper:
 
     @staticmethod
     def reorder(state, rows):
-        """The state whose row i is row rows[i] of the old one."""
+        """Return the state whose row i is row rows[i] of the old one."""
         return {name: ops.take(array, rows, axis=0) for name, array in state.items()}

@@ -17,11 +17,13 @@ default here) after Xiong et al. 2020, On layer normalization in the Transformer
 import keras
 from keras import layers, ops
 
+from course_utils.checking import expect, multiple_of, one_of
+
 PADDING = 0
 
 
 def sinusoidal_table(length, size):
-    """Positions as sines and cosines, float32 (length, size); column 2i and 2i+1 have the same wavelength.
+    """Return positions as sines and cosines, float32 (length, size); columns 2i and 2i+1 share a wavelength.
 
     table[t, 2i] = sin(t / 10000^(2i/size)), table[t, 2i+1] = cos(t / 10000^(2i/size)).
     """
@@ -37,7 +39,7 @@ class TokensAndPositions(layers.Layer):
     Args:
         vocabulary: how many different tokens there are, padding included.
         length: the longest sequence.
-        size: numbers a token becomes.
+        size: numbers per token.
         positions: "sinusoidal" (fixed; the embedding is multiplied by sqrt(size) first, as in the paper), "learned"
             or "none".
         dropout: share of the numbers set to zero while training.
@@ -45,11 +47,7 @@ class TokensAndPositions(layers.Layer):
 
     def __init__(self, vocabulary, length, size, positions="sinusoidal", dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        if positions not in ("sinusoidal", "learned", "none"):
-            raise ValueError(
-                "positions 应为 sinusoidal、learned 或 none · positions must be sinusoidal, learned or none; "
-                f"found {positions!r}"
-            )
+        one_of(("sinusoidal", "learned", "none"), positions=positions)
         self.vocabulary, self.length, self.size = vocabulary, length, size
         self.positions, self.dropout = positions, dropout
         # A small start for a learned sum; sqrt(size) * 1/sqrt(size) = 1 beside sines of the same height.
@@ -95,7 +93,7 @@ class Block(layers.Layer):
     With normalise_first (the default) x + part(normalise(x)); otherwise, as in the 2017 paper, normalise(x + part(x)).
 
     Args:
-        size, heads, hidden: numbers a token has, attention heads (size / heads numbers each), units between the two
+        size, heads, hidden: numbers per token, attention heads (size / heads numbers each), units between the two
             dense layers.
         dropout: on the output of each part, while training.
         causal: a position attends to itself and earlier ones only.
@@ -118,10 +116,7 @@ class Block(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if size % heads:
-            raise ValueError(
-                f"size 应能被 heads 整除 · size must be a multiple of heads; found size={size}, heads={heads}"
-            )
+        multiple_of(heads, size=size)
         self.size, self.heads, self.hidden, self.dropout = size, heads, hidden, dropout
         self.causal, self.cross, self.normalise_first = causal, cross, normalise_first
         self.activation = activation
@@ -164,7 +159,7 @@ class Block(layers.Layer):
         return self._add(x, self.dense_norm, lambda y: self.contract(self.expand(y)), training)
 
     def attention_weights(self, x, mask=None, memory=None, memory_mask=None):
-        """What each head looks at: (self-attention, attention to the memory or None), (batch, heads, time, time)."""
+        """Return what each head looks at: (self-attention, attention to the memory or None), (batch, heads, time, time)."""
         y = self.attention_norm(x) if self.normalise_first else x
         own = self._attend(self.attention, y, y, mask, self.causal, weights=True)[1]
         if not self.cross:
@@ -190,11 +185,11 @@ class Block(layers.Layer):
     # ------------------------------------------------------------ one position at a time
 
     def keys_and_values(self, memory):
-        """The memory's keys and values for `step`, computed once for all steps."""
+        """Return the memory's keys and values for `step`, computed once for all steps."""
         return self.cross_attention.key_dense(memory), self.cross_attention.value_dense(memory)
 
     def step(self, x, cache, position, memory=None, memory_mask=None):
-        """One position through the block.
+        """Take one position through the block.
 
         Args:
             x: (batch, 1, size).
@@ -205,10 +200,8 @@ class Block(layers.Layer):
         Returns:
             x for the next block, the cache with this position in it.
         """
-        if not self.normalise_first:
-            raise ValueError(
-                "step 只支持 normalise_first=True · step works with normalise_first=True only; use the whole model"
-            )
+        only = "step 需要 normalise_first=True", "normalise_first=True for step (else use the whole model)"
+        expect(self.normalise_first, "block", *only, "normalise_first=False")
         y = self.attention_norm(x)
         start = (0, position, 0, 0)
         keys = ops.slice_update(cache[0], start, self.attention.key_dense(y))
@@ -220,14 +213,12 @@ class Block(layers.Layer):
         return x + self.contract(self.expand(self.dense_norm(x))), (keys, values)
 
     def _look(self, attention, y, keys, values, mask):
-        query = (
-            attention.query_dense(y) * (self.size // self.heads) ** -0.5
-        )  # (batch, 1, heads, size / heads)
+        # (batch, 1, heads, size / heads)
+        query = attention.query_dense(y) * (self.size // self.heads) ** -0.5
         scores = ops.einsum("bqhd,bkhd->bhqk", query, keys)  # (batch, heads, 1, time)
         scores = ops.where(mask[:, None, None, :], scores, -1e9)
-        seen = ops.einsum(
-            "bhqk,bkhd->bqhd", ops.softmax(scores, axis=-1), values
-        )  # (batch, 1, heads, size / heads)
+        # (batch, 1, heads, size / heads)
+        seen = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores, axis=-1), values)
         return attention.output_dense(seen)  # (batch, 1, size)
 
     def get_config(self):
@@ -236,7 +227,7 @@ class Block(layers.Layer):
 
 
 def _stack(tokens, name, vocabulary, length, blocks, positions, settings, memory=None, memory_mask=None):
-    """Embedding, blocks and, for blocks that normalise first, a last normalisation."""
+    """Apply embedding, blocks and, for blocks that normalise first, a last normalisation."""
     mask = ops.not_equal(tokens, PADDING)
     embedding = TokensAndPositions(
         vocabulary, length, settings["size"], positions, settings["dropout"], name=f"{name}_embedding"
@@ -270,7 +261,7 @@ def encoder_decoder(
     normalise_first=True,
     activation="gelu",
 ):
-    """From one sequence to another: inputs {"source": (batch, time), "target": (batch, time)}, output logits.
+    """Return a model from one sequence to another: {"source": (batch, time), "target": (batch, time)} -> logits.
 
     `target` is what has been written so far, its first token the start sign; logits at t belong to position t + 1.
     Output: (batch, target time, target_vocabulary).
@@ -312,7 +303,7 @@ def decoder_only(
     normalise_first=True,
     activation="gelu",
 ):
-    """A language model: tokens (batch, time) -> logits of the next token, (batch, time, vocabulary)."""
+    """Return a language model: tokens (batch, time) -> logits of the next token, (batch, time, vocabulary)."""
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     settings = {
         "size": size, "heads": heads, "hidden": hidden, "dropout": dropout, "normalise_first": normalise_first,
@@ -334,7 +325,7 @@ def encoder_only(
     normalise_first=True,
     activation="gelu",
 ):
-    """Reads in both directions: tokens (batch, time) -> hidden states (batch, time, size), for a head of your own."""
+    """Return a model that reads in both directions: tokens (batch, time) -> hidden states (batch, time, size)."""
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     settings = {
         "size": size, "heads": heads, "hidden": hidden, "dropout": dropout, "normalise_first": normalise_first,
@@ -360,11 +351,9 @@ class Stepper:
 
     def __init__(self, model):
         names = [layer.name for layer in model.layers]
-        if "decoder_embedding" not in names or "decoder_norm" not in names:
-            raise ValueError(
-                "Stepper 需要 decoder_only 或 encoder_decoder（normalise_first=True） · expected a model of decoder_only or "
-                f"encoder_decoder with normalise_first=True; found layers {names}"
-            )
+        kinds = "decoder_only or encoder_decoder with normalise_first=True"
+        fits = "decoder_embedding" in names and "decoder_norm" in names
+        expect(fits, "model", f"应为 {kinds}", f"a model of {kinds}", f"layers {names}")
         self.model = model
         self.embedding = model.get_layer("decoder_embedding")
         self.blocks = [layer for layer in model.layers if layer.name.startswith("decoder_block_")]
@@ -376,7 +365,7 @@ class Stepper:
         self._begin = _compiled(self._start)
 
     def start(self, batch=None, source=None):
-        """The state before the first token: `source` (batch, time) for an encoder-decoder, else `batch`."""
+        """Return the state before the first token: `source` (batch, time) for an encoder-decoder, else `batch`."""
         if self.encode is not None:
             return self._begin(ops.convert_to_tensor(source, "int32"))
         return self._empty(batch)
@@ -395,7 +384,7 @@ class Stepper:
         return {"position": ops.zeros((), "int32"), "cache": empty}
 
     def step(self, tokens, state):
-        """One more token: tokens (batch,) -> (logits of the next one (batch, vocabulary), new state)."""
+        """Return (logits of the next token (batch, vocabulary), new state) after one more token (batch,)."""
         return self._run(ops.convert_to_tensor(tokens, "int32"), state)
 
     def _step(self, tokens, state):
@@ -411,7 +400,7 @@ class Stepper:
 
     @staticmethod
     def reorder(state, rows):
-        """The state whose row i is row rows[i] of the old one."""
+        """Return the state whose row i is row rows[i] of the old one."""
         batched = {name: value for name, value in state.items() if name != "position"}
         chosen = keras.tree.map_structure(lambda array: ops.take(array, rows, axis=0), batched)
         return {**chosen, "position": state["position"]}

@@ -15,7 +15,7 @@ CLASSES = 10
 
 
 def perceptron(hidden=128):
-    """A multi-layer perceptron 784-128-10 with ReLU; returns class probabilities.
+    """Return a multi-layer perceptron 784-128-10 with ReLU; its outputs are class probabilities.
 
     Parameters: 784*128 + 128 + 128*10 + 10 = 101,770 (hidden=128).
     Output: softmax, `(batch, 10)`.
@@ -29,7 +29,7 @@ def perceptron(hidden=128):
 
 
 def beginner_cnn():
-    """The common beginner's network: two convolution-pooling pairs and a dense layer; class probabilities.
+    """Return the common beginner's network: two convolution-pooling pairs and a dense layer; class probabilities.
 
     Parameters: 320 + 18,496 + 102,464 + 650 = 121,930.
     The widths 32-64 go back to the MNIST examples that Keras and TensorFlow ship.
@@ -48,7 +48,7 @@ def beginner_cnn():
 
 
 def deeper_beginner_cnn():
-    """The beginner's network with a third convolution after the second pooling; class probabilities.
+    """Return the beginner's network with a third convolution after the second pooling; class probabilities.
 
     Parameters: 320 + 18,496 + 36,928 + 36,928 + 650 = 93,322: the third convolution shrinks the map to 3x3, so the
     dense layer after it, which holds most weights, gets smaller.
@@ -68,7 +68,7 @@ def deeper_beginner_cnn():
 
 
 def fast_cnn():
-    """The course's own network: three convolutions with batch normalisation, no pooling; returns **logits**.
+    """Return the course's own network: three convolutions with batch normalisation, no pooling; **logits**.
 
     The first kernel is large, 7x7, and jumps three pixels at a time: where the beginner's network computes 26x26 places
     and lets pooling throw three of four away, this one computes 8x8. With that and narrower layers it needs about a

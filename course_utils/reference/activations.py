@@ -1,6 +1,6 @@
 r"""Activation functions, forward and backward, computed so that no finite input overflows.
 
-Each ``f_backward(upstream, x, ...)`` takes the input ``x`` of ``f`` (not its output) and returns one array.
+Each `f_backward(upstream, x, ...)` takes the input `x` of `f` (not its output) and returns one array.
 All functions accept an array of any shape; the softmaxes normalise along one axis.
 """
 
@@ -8,15 +8,15 @@ import math
 
 import numpy as np
 
-from course_utils.reference import error, float_array, upstream_array
+from course_utils.checking import expect, float_array, upstream_array
 
 # NumPy has no error function; Python's own is exact to the last bits.
-# One call a number is slow, but needs no new dependency.
+# One call per number is slow, but needs no new dependency.
 _COMPLEMENTARY_ERROR = np.frompyfunc(math.erfc, 1, 1)
 
 
 def relu(x):
-    r"""max(x, 0). Any shape in, the same shape out.
+    r"""Return max(x, 0). Any shape in, the same shape out.
 
     Source: V. Nair, G. Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
     """
@@ -25,13 +25,13 @@ def relu(x):
 
 
 def relu_backward(upstream, x):
-    """upstream where x > 0, else 0. At the kink x = 0 the gradient is 0, as in TensorFlow."""
+    """Return upstream where x > 0, else 0. At the kink x = 0 the gradient is 0, as in TensorFlow."""
     x = float_array(x, "x")
     return upstream_array(upstream, x.shape, x.dtype) * (x > 0)
 
 
 def sigmoid(x):
-    r"""1 / (1 + e^{-x}). Any shape in, the same shape out.
+    r"""Return 1 / (1 + e^{-x}). Any shape in, the same shape out.
 
     Computed as e^{-|x|} / (1 + e^{-|x|}) for negative x, so the exponential never overflows.
     """
@@ -41,24 +41,24 @@ def sigmoid(x):
 
 
 def sigmoid_backward(upstream, x):
-    r"""upstream * s (1 - s), s = sigmoid(x); 1 - s is computed as sigmoid(-x), exact where s rounds to 1."""
+    r"""Return upstream * s (1 - s), s = sigmoid(x); 1 - s is computed as sigmoid(-x), exact where s rounds to 1."""
     x = float_array(x, "x")
     return upstream_array(upstream, x.shape, x.dtype) * sigmoid(x) * sigmoid(-x)
 
 
 def tanh(x):
-    r"""(e^x - e^{-x}) / (e^x + e^{-x}) = 2 sigmoid(2x) - 1. Any shape in, the same shape out."""
+    r"""Return (e^x - e^{-x}) / (e^x + e^{-x}) = 2 sigmoid(2x) - 1. Any shape in, the same shape out."""
     return np.tanh(float_array(x, "x"))
 
 
 def tanh_backward(upstream, x):
-    r"""upstream * (1 - tanh(x)^2)."""
+    r"""Return upstream * (1 - tanh(x)^2)."""
     x = float_array(x, "x")
     return upstream_array(upstream, x.shape, x.dtype) * (1 - np.tanh(x) ** 2)
 
 
 def _normal_distribution(x):
-    r"""Phi(x), the probability that a standard normal variable is below x: erfc(-x / \sqrt 2) / 2.
+    r"""Return Phi(x), the probability that a standard normal variable is below x: erfc(-x / \sqrt 2) / 2.
 
     With erfc and not 1 + erf, which cancels for very negative x.
     """
@@ -66,17 +66,18 @@ def _normal_distribution(x):
 
 
 def _gelu_tanh(x):
-    r"""tanh(\sqrt{2/\pi} (x + 0.044715 x^3)); clipped where tanh is 1 anyway: x^3 cannot overflow."""
+    r"""Return tanh(\sqrt{2/\pi} (x + 0.044715 x^3)); clipped where tanh is 1 anyway: x^3 cannot overflow."""
     x = np.clip(x, -100, 100)
     return np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
 def gelu(x, approximate=False):
-    r"""x \Phi(x), \Phi the standard normal distribution; any shape in, the same shape out.
+    r"""Return x \Phi(x), \Phi the standard normal distribution; any shape in, the same shape out.
 
     approximate=True: x/2 (1 + tanh(\sqrt{2/\pi} (x + 0.044715 x^3))), as in GPT-2.
-    The default is that of ``keras.activations.gelu``; note that ``keras.ops.gelu`` defaults to the
+    The default is that of `keras.activations.gelu`; note that `keras.ops.gelu` defaults to the
     approximation.
+
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units", arXiv:1606.08415.
     """
     x = float_array(x, "x")
@@ -86,7 +87,7 @@ def gelu(x, approximate=False):
 
 
 def gelu_backward(upstream, x, approximate=False):
-    r"""upstream * (\Phi(x) + x \phi(x)), \phi(x) = e^{-x^2/2} / \sqrt{2\pi}.
+    r"""Return upstream * (\Phi(x) + x \phi(x)), \phi(x) = e^{-x^2/2} / \sqrt{2\pi}.
 
     With approximate=True the derivative of the approximation.
     """
@@ -104,27 +105,29 @@ def gelu_backward(upstream, x, approximate=False):
 def _check_axis(x, axis):
     """Return x as a float array that has this axis."""
     x = float_array(x, "x")
-    if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
-        raise error(
-            f"axis 应在 {-x.ndim} 与 {x.ndim - 1} 之间（x 的形状为 {x.shape}），实际为 {axis!r}",
-            f"axis: expected an integer from {-x.ndim} to {x.ndim - 1} for x of shape {x.shape}, "
-            f"found {axis!r}",
-        )
-    if x.shape[axis] == 0:
-        raise error(
-            f"x 沿轴 {axis} 至少要有一个数，实际形状为 {x.shape}",
-            f"x: expected at least one number along axis {axis}, found shape {x.shape}",
-        )
+    is_axis = isinstance(axis, (int, np.integer)) and -x.ndim <= axis < x.ndim
+    wanted = f"an integer from {-x.ndim} to {x.ndim - 1} for x of shape {x.shape}"
+    expect(is_axis, "axis", f"应为 {-x.ndim} 到 {x.ndim - 1} 的整数（x 的形状为 {x.shape}）", wanted, axis)
+    expect(
+        x.shape[axis],
+        "x",
+        f"沿轴 {axis} 不能为空",
+        f"at least one number along axis {axis}",
+        f"shape {x.shape}",
+    )
     return x
 
 
 def softmax(x, axis=-1):
-    r"""p_i = e^{x_i} / \sum_j e^{x_j} along ``axis``; any shape in, the same shape out.
+    r"""Return p_i = e^{x_i} / \sum_j e^{x_j} along `axis`; any shape in, the same shape out.
 
     The largest x is subtracted first: p does not change (the factor cancels) and no exponential exceeds 1.
-    Raises ValueError when x has no such axis.
+
     Source: J. Bridle 1990, https://doi.org/10.1007/978-3-642-76153-9_28; stability: Goodfellow et al. 2016,
     4.1.
+
+    Raises:
+        ValueError: x has no such axis.
     """
     x = _check_axis(x, axis)
     exponentials = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -132,7 +135,7 @@ def softmax(x, axis=-1):
 
 
 def softmax_backward(upstream, x, axis=-1):
-    r"""dL/dx_i = p_i (g_i - \sum_j g_j p_j): upstream g times ``softmax_jacobian``, without building it."""
+    r"""Return dL/dx_i = p_i (g_i - \sum_j g_j p_j): upstream g times `softmax_jacobian`, without building it."""
     x = _check_axis(x, axis)
     upstream = upstream_array(upstream, x.shape, x.dtype)
     probabilities = softmax(x, axis)
@@ -140,9 +143,13 @@ def softmax_backward(upstream, x, axis=-1):
 
 
 def softmax_jacobian(x):
-    r"""J[i, j] = dp_i / dx_j = p_i (\delta_{ij} - p_j) along the last axis; symmetric, each row sums to 0.
+    r"""Return J[i, j] = dp_i / dx_j = p_i (\delta_{ij} - p_j) along the last axis; symmetric, each row sums to 0.
 
-    x: (..., classes). Returns (..., classes, classes).
+    Args:
+        x: (..., classes).
+
+    Returns:
+        (..., classes, classes).
     """
     probabilities = softmax(x)  # (..., classes)
     diagonal = probabilities[..., np.newaxis] * np.eye(probabilities.shape[-1], dtype=probabilities.dtype)
@@ -151,11 +158,12 @@ def softmax_jacobian(x):
 
 
 def log_softmax(x, axis=-1):
-    r"""\log p_i = x_i - \log \sum_j e^{x_j} along ``axis``, with the largest x subtracted first
-    (log-sum-exp).
+    r"""Return \log p_i = x_i - \log \sum_j e^{x_j} along `axis`; any shape in, the same shape out.
 
-    Finite where log(softmax(x)) is -inf. Any shape in, the same shape out; ValueError when x has no such
-    axis.
+    The largest x is subtracted first (log-sum-exp): the result is finite where log(softmax(x)) is -inf.
+
+    Raises:
+        ValueError: x has no such axis.
     """
     x = _check_axis(x, axis)
     shifted = x - x.max(axis=axis, keepdims=True)
@@ -163,7 +171,7 @@ def log_softmax(x, axis=-1):
 
 
 def log_softmax_backward(upstream, x, axis=-1):
-    r"""dL/dx_i = g_i - p_i \sum_j g_j."""
+    r"""Return dL/dx_i = g_i - p_i \sum_j g_j."""
     x = _check_axis(x, axis)
     upstream = upstream_array(upstream, x.shape, x.dtype)
     return upstream - softmax(x, axis) * upstream.sum(axis=axis, keepdims=True)

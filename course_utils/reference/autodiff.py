@@ -15,7 +15,7 @@ https://github.com/karpathy/micrograd
 
 import numpy as np
 
-from course_utils.reference import float_array
+from course_utils.checking import between, expect, float_array, integer_array, require_shape
 
 
 def unbroadcast(gradient, shape):
@@ -28,7 +28,7 @@ def unbroadcast(gradient, shape):
 
 
 def topological_order(result):
-    """All tensors behind `result`, each after its parents (depth first, by a list: no recursion limit)."""
+    """Return all tensors behind `result`, each after its parents (depth first, by a list: no recursion limit)."""
     order, seen, stack = [], set(), [(result, False)]
     while stack:
         tensor, is_after_parents = stack.pop()
@@ -42,18 +42,22 @@ def topological_order(result):
 
 
 def _flat_shape(shape):
-    """reshape(2, 3), reshape((2, 3)), transpose(1, 0) and transpose((1, 0)) mean the same."""
+    """Return the shape meant by reshape(2, 3) or reshape((2, 3)), transpose(1, 0) or transpose((1, 0))."""
     return tuple(shape[0]) if len(shape) == 1 and np.ndim(shape[0]) == 1 else shape
 
 
 class Tensor:
     """An array that remembers how it was computed.
 
-    Arguments:
+    Args:
         data: float32 or float64 array; a number or a list becomes float64; a tensor gives its data only.
         needs_gradient: False for constants such as images: `backward` does no work for them.
         parents: pairs (tensor, rule), filled in by the operations.
-    Attributes: data, the array; gradient, None before `backward`, then an array of the same shape and type.
+
+    Attributes:
+        data: the array.
+        gradient: None before `backward`, then an array of the same shape and type.
+
     Gradients accumulate over calls of `backward`; set `gradient = None` to start again.
     Operators take tensors, arrays and numbers, and broadcast as NumPy does.
     """
@@ -76,23 +80,21 @@ class Tensor:
     def backward(self, upstream=None):
         """Add d loss / d tensor to the `gradient` of this tensor and of all that it was computed from.
 
-        Arguments: upstream, d loss / d self of the same shape as self; not needed if self is one number.
-        Raises: ValueError if upstream is missing or of another shape, or if self depends on constants only.
+        Args:
+            upstream: d loss / d self of the same shape as self; not needed if self is one number.
+
+        Raises:
+            ValueError: upstream is missing or of another shape, or self depends on constants only.
         """
-        if not self.needs_gradient:
-            raise ValueError(
-                "没有可求导的量 · expected a tensor that depends on one with needs_gradient, found a constant"
-            )
-        if upstream is None and self.data.size != 1:
-            raise ValueError(
-                "只能对标量求梯度，否则请给出 upstream · expected one number, found shape "
-                f"{self.shape}: reduce with .sum() or .mean(), or give upstream of this shape"
-            )
+        dependent = "应依赖某个 needs_gradient 的量", "a tensor that depends on one with needs_gradient"
+        expect(self.needs_gradient, "backward", *dependent, "a constant")
+        single = (
+            "应为一个数，否则请给出 upstream",
+            "one number (use .sum() or .mean()), or upstream of this shape",
+        )
+        expect(upstream is not None or self.data.size == 1, "backward", *single, f"shape {self.shape}")
         upstream = np.ones(self.shape) if upstream is None else np.asarray(upstream)
-        if upstream.shape != self.shape:
-            raise ValueError(
-                f"upstream 形状不对 · expected upstream of shape {self.shape}, found {upstream.shape}"
-            )
+        require_shape(upstream, self.shape, "upstream")
         arrived = {id(self): upstream.astype(self.data.dtype)}  # in this call; .gradient holds older ones too
         for tensor in reversed(topological_order(self)):
             total = arrived.pop(id(tensor))
@@ -113,10 +115,9 @@ class Tensor:
         try:
             np.broadcast_shapes(self.shape, other.shape)
         except ValueError:
-            raise ValueError(
-                f"{operator}：形状不能广播 · {operator}: expected shapes that broadcast, "
-                f"found {self.shape} and {other.shape}"
-            ) from None
+            expect(
+                False, operator, "形状应能广播", "shapes that broadcast", f"{self.shape} and {other.shape}"
+            )
         return other
 
     def __add__(self, other):
@@ -146,11 +147,8 @@ class Tensor:
 
     def __pow__(self, exponent):
         """Power rule for a constant exponent: d(a^n) = n a^(n - 1) da."""
-        if not isinstance(exponent, (int, float, np.number)):
-            raise ValueError(
-                "指数应是常数 · **: expected a number as exponent, found "
-                f"{type(exponent).__name__}: write (exponent * base.log()).exp()"
-            )
+        wanted = "指数应为常数", "a number as exponent (else write (exponent * base.log()).exp())"
+        expect(isinstance(exponent, (int, float, np.number)), "**", *wanted, type(exponent).__name__)
         return self._result(
             self.data**exponent, (self, lambda upstream: upstream * exponent * self.data ** (exponent - 1))
         )
@@ -158,11 +156,9 @@ class Tensor:
     def __matmul__(self, other):
         """Matrix product: d(A B) = dA B + A dB. Axes before the last two are a batch and broadcast."""
         other = other if isinstance(other, Tensor) else Tensor(other, needs_gradient=False)
-        if min(self.data.ndim, other.data.ndim) < 2 or self.shape[-1] != other.shape[-2]:
-            raise ValueError(
-                f"@：形状不匹配 · @: expected shapes (..., n, k) and (..., k, m), "
-                f"found {self.shape} and {other.shape}"
-            )
+        fits = min(self.data.ndim, other.data.ndim) >= 2 and self.shape[-1] == other.shape[-2]
+        shapes = "(..., n, k) and (..., k, m)"
+        expect(fits, "@", f"形状应为 {shapes}", f"shapes {shapes}", f"{self.shape} and {other.shape}")
         return self._result(
             self.data @ other.data,  # (..., n, k) @ (..., k, m) -> (..., n, m)
             (self, lambda upstream: upstream @ np.swapaxes(other.data, -1, -2)),
@@ -266,16 +262,10 @@ class Tensor:
 
 
 def cross_entropy(logits, labels):
-    """Mean of -log softmax(logits)[label]: logits (batch, classes), integer labels (batch,) -> ()."""
-    labels = np.asarray(labels)
-    if len(logits.shape) != 2 or labels.shape != logits.shape[:1]:
-        raise ValueError(
-            f"形状不匹配 · expected logits (batch, classes) and labels (batch,), "
-            f"found {logits.shape} and {labels.shape}"
-        )
-    if not np.issubdtype(labels.dtype, np.integer) or np.any(labels < 0) or np.any(labels >= logits.shape[1]):
-        raise ValueError(
-            f"标签应是整数 · expected integer labels from 0 to {logits.shape[1] - 1}, "
-            f"found {labels.dtype} from {labels.min()} to {labels.max()}"
-        )
+    """Return the mean of -log softmax(logits)[label]: logits (batch, classes), integer labels (batch,) -> ()."""
+    labels = integer_array(labels, "labels", ("batch",))
+    shapes = "logits (batch, classes) and labels (batch,)"
+    fits = len(logits.shape) == 2 and labels.shape == logits.shape[:1]
+    expect(fits, "labels", f"形状应为 {shapes}", shapes, f"{logits.shape} and {labels.shape}")
+    between(0, logits.shape[1] - 1, labels=labels)
     return -logits.log_softmax()[np.arange(len(labels)), labels].mean()

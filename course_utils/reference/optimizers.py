@@ -13,19 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-
-def _fraction(name, value):
-    """Return `value` if 0 <= value <= 1, else raise a ValueError that names it."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} 应在 0 和 1 之间 · expected {name} between 0 and 1, found {value}")
-    return value
-
-
-def _not_negative(name, value):
-    """Return `value` if it is None or at least 0, else raise a ValueError that names it."""
-    if value is not None and not value >= 0:
-        raise ValueError(f"{name} 不能是负数 · expected {name} of 0 or more, found {value}")
-    return value
+from course_utils.checking import at_least, expect, require_shape, share
 
 
 class Optimizer:
@@ -36,7 +24,7 @@ class Optimizer:
         w <- w - eta lambda w        decoupled weight decay, if `weight_decay` is set (biases included)
         w <- rule(w, g)              g was computed before the decay
 
-    Arguments:
+    Args:
         learning_rate: a number, or a function of the number of updates done so far (0, 1, 2, ...), for
             instance from `course_utils.reference.schedules`.
         weight_decay: lambda, or None for no decay. It is multiplied by the learning rate and never enters the
@@ -50,20 +38,26 @@ class Optimizer:
 
     def __init__(self, learning_rate, weight_decay=None):
         if not callable(learning_rate):
-            _not_negative("learning_rate", learning_rate)
+            at_least(0, learning_rate=learning_rate)
+        if weight_decay is not None:
+            at_least(0, weight_decay=weight_decay)
         self.learning_rate = learning_rate
-        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        self.weight_decay = weight_decay
         self.iterations = 0  # updates done so far
-        self.slots = None  # one namespace a parameter, made at the first update
+        self.slots = None  # one namespace per parameter, made at the first update
 
     def update(self, parameters, gradients):
         """Return the parameters after one update; the given arrays stay as they are.
 
-        Arguments:
+        Args:
             parameters: list of float arrays of any shapes; the same shapes in the same order at every call.
             gradients: list of arrays, gradients[i] of the shape of parameters[i].
-        Returns: list of new arrays with the parameters' shapes and types.
-        Raises: ValueError if the lists, a shape or a type do not fit; nothing has been changed then.
+
+        Returns:
+            A list of new arrays with the parameters' shapes and types.
+
+        Raises:
+            ValueError: the lists, a shape or a type do not fit; nothing has been changed then.
         """
         parameters, gradients = self._checked(parameters, gradients)
         learning_rate = self.current_learning_rate()
@@ -84,11 +78,11 @@ class Optimizer:
         raise NotImplementedError("请定义 rule · define rule(parameter, gradient, slots, learning_rate)")
 
     def weight_decay_of(self, parameter, slots):
-        """The weight decay of one parameter, None for none."""
+        """Return the weight decay of one parameter, None for none."""
         return self.weight_decay
 
     def current_learning_rate(self):
-        """The learning rate of the next update, a Python float (so that float32 parameters stay float32)."""
+        """Return the learning rate of the next update, a Python float (so that float32 parameters stay float32)."""
         if callable(self.learning_rate):
             return float(self.learning_rate(self.iterations))
         return float(self.learning_rate)
@@ -100,39 +94,38 @@ class Optimizer:
     def _checked(self, parameters, gradients):
         """Return both as lists of arrays of equal types, or raise a ValueError that names the fault."""
         for name, arrays in (("parameters", parameters), ("gradients", gradients)):
-            if not isinstance(arrays, (list, tuple)):
-                raise ValueError(
-                    f"{name} 应是数组的列表 · expected {name} as a list of arrays, found "
-                    f"{type(arrays).__name__}: write [array] for one array"
-                )
-        if len(parameters) != len(gradients):
-            raise ValueError(
-                "每个参数需要一个梯度 · expected one gradient for each of "
-                f"{len(parameters)} parameters, found {len(gradients)}"
+            wanted = "应为数组的列表", "a list of arrays ([array] for one array)"
+            expect(isinstance(arrays, (list, tuple)), name, *wanted, type(arrays).__name__)
+        count = len(parameters)
+        expect(
+            len(gradients) == count,
+            "gradients",
+            f"应为 {count} 个",
+            f"{count}, one for each parameter",
+            len(gradients),
+        )
+        if self.slots is not None:
+            first = len(self.slots)
+            wanted = (
+                f"应与首次更新一样为 {first} 个",
+                f"{first} as in the first update (else make a new optimiser)",
             )
-        if self.slots is not None and len(parameters) != len(self.slots):
-            raise ValueError(
-                f"参数个数变了 · expected {len(self.slots)} parameters as in the first update, "
-                f"found {len(parameters)}: make a new optimiser for other parameters"
-            )
+            expect(count == first, "parameters", *wanted, count)
         parameters = [np.asarray(parameter) for parameter in parameters]
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            if not np.issubdtype(parameter.dtype, np.floating):
-                raise ValueError(
-                    f"参数应是浮点数 · expected floating-point numbers in parameter {index}, "
-                    f"found {parameter.dtype}: convert it with .astype('float32')"
-                )
-            if self.slots is not None and parameter.shape != self.slots[index].shape:
-                raise ValueError(
-                    f"参数 {index} 的形状变了 · expected shape {self.slots[index].shape} for "
-                    f"parameter {index} as in the first update, found {parameter.shape}"
-                )
-            if gradient is None or np.shape(gradient) != parameter.shape:
-                found = "None" if gradient is None else f"shape {np.shape(gradient)}"
-                raise ValueError(
-                    f"梯度 {index} 的形状与参数不同 · expected shape {parameter.shape} for "
-                    f"gradient {index}, found {found}"
-                )
+            wanted = (
+                "应为浮点数（用 astype 转换）",
+                "floating-point numbers (convert with .astype('float32'))",
+            )
+            expect(
+                np.issubdtype(parameter.dtype, np.floating), f"parameter {index}", *wanted, parameter.dtype
+            )
+            if self.slots is not None:
+                shape = self.slots[index].shape
+                wanted = f"形状应与首次更新一样为 {shape}", f"shape {shape} as in the first update"
+                expect(parameter.shape == shape, f"parameter {index}", *wanted, parameter.shape)
+            expect(gradient is not None, f"gradient {index}", "不能为 None", f"shape {parameter.shape}", None)
+            require_shape(np.asarray(gradient), parameter.shape, f"gradient {index}")
         pairs = zip(parameters, gradients, strict=True)
         return parameters, [np.asarray(gradient, dtype=parameter.dtype) for parameter, gradient in pairs]
 
@@ -168,7 +161,8 @@ class Momentum(Optimizer):
 
     def __init__(self, learning_rate=0.01, momentum=0.9, weight_decay=None):
         super().__init__(learning_rate, weight_decay)
-        self.momentum = _fraction("momentum", momentum)
+        share(momentum=momentum)
+        self.momentum = momentum
 
     def rule(self, parameter, gradient, slots, learning_rate):
         slots.velocity = self.momentum * slots.velocity - learning_rate * gradient
@@ -205,7 +199,8 @@ class Adagrad(Optimizer):
 
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, weight_decay=None):
         super().__init__(learning_rate, weight_decay)
-        self.slot_start = _not_negative("initial_accumulator_value", initial_accumulator_value)
+        at_least(0, initial_accumulator_value=initial_accumulator_value)
+        self.slot_start = initial_accumulator_value
         self.epsilon = epsilon
 
     def rule(self, parameter, gradient, slots, learning_rate):
@@ -234,8 +229,9 @@ class RMSprop(Optimizer):
         self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, weight_decay=None
     ):
         super().__init__(learning_rate, weight_decay)
-        self.rho = _fraction("rho", rho)
-        self.momentum = _fraction("momentum", momentum)
+        share(rho=rho, momentum=momentum)
+        self.rho = rho
+        self.momentum = momentum
         self.epsilon = epsilon
         self.centered = centered
 
@@ -267,8 +263,9 @@ class Adam(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=None):
         super().__init__(learning_rate, weight_decay)
-        self.beta_1 = _fraction("beta_1", beta_1)
-        self.beta_2 = _fraction("beta_2", beta_2)
+        share(beta_1=beta_1, beta_2=beta_2)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
         self.epsilon = epsilon
 
     def rule(self, parameter, gradient, slots, learning_rate):
@@ -305,8 +302,9 @@ class Lion(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=None):
         super().__init__(learning_rate, weight_decay)
-        self.beta_1 = _fraction("beta_1", beta_1)
-        self.beta_2 = _fraction("beta_2", beta_2)
+        share(beta_1=beta_1, beta_2=beta_2)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
 
     def rule(self, parameter, gradient, slots, learning_rate):
         direction = np.sign(self.beta_1 * slots.momentum + (1 - self.beta_1) * gradient)
@@ -325,11 +323,23 @@ def orthogonalize(matrix, steps=5, coefficients=(3.4445, -4.7750, 2.0315)):
     which applies the polynomial a s + b s^3 + c s^5 to every singular value s and keeps the singular vectors.
     The coefficients raise small s fast instead of converging: after 5 steps s lies roughly between 0.7 and
     1.2.
-    Arguments: matrix (rows, columns). Returns: the same shape and type. Raises: ValueError if not two axes.
+
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/
+
+    Args:
+        matrix: (rows, columns).
+        steps: how often the polynomial is applied.
+        coefficients: a, b, c.
+
+    Returns:
+        The same shape and type.
+
+    Raises:
+        ValueError: not two axes.
     """
-    if np.ndim(matrix) != 2:
-        raise ValueError(f"需要矩阵 · expected a matrix of shape (rows, columns), found {np.shape(matrix)}")
+    expect(
+        np.ndim(matrix) == 2, "matrix", "形状应为 (rows, columns)", "shape (rows, columns)", np.shape(matrix)
+    )
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]
     current = matrix.T if tall else matrix  # (smaller, larger): the same result, smaller products
@@ -353,7 +363,7 @@ class Muon(Adam):
     eta adam_learning_rate_ratio. The embedding and the output matrix of a network belong into `exclude`;
     Keras finds them by name (`exclude_embeddings`, `exclude_layers`), a list of arrays has no names.
 
-    Arguments:
+    Args:
         weight_decay: decay of the orthogonalized matrices; adam_weight_decay: of the others. Both times eta.
         exclude: positions in the list of parameters, such as (0, 4).
         rms_rate: scales the step to the usual size of Adam's; None leaves the scaling out, square root
@@ -379,13 +389,16 @@ class Muon(Adam):
         epsilon=1e-7,
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay)
-        self.momentum = _fraction("momentum", momentum)
+        share(momentum=momentum)
+        self.momentum = momentum
         self.nesterov = nesterov
         self.newton_schulz_steps = newton_schulz_steps
         self.coefficients = coefficients
         self.rms_rate = rms_rate
         self.exclude = frozenset(exclude)
-        self.adam_weight_decay = _not_negative("adam_weight_decay", adam_weight_decay)
+        if adam_weight_decay is not None:
+            at_least(0, adam_weight_decay=adam_weight_decay)
+        self.adam_weight_decay = adam_weight_decay
         self.adam_learning_rate_ratio = adam_learning_rate_ratio
 
     def rule(self, parameter, gradient, slots, learning_rate):

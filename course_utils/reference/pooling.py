@@ -8,8 +8,8 @@ arXiv:1312.4400 (global average).
 
 import numpy as np
 
-from course_utils.reference import array_with_axes, error, integer_pair, upstream_array
-from course_utils.reference.convolution import IMAGE_AXES, padding_amounts
+from course_utils.checking import array_with_axes, expect, integer_pair, one_of, upstream_array
+from course_utils.reference.convolution import IMAGE_AXES, PADDINGS, padding_amounts
 
 
 def _check_arguments(images, size, stride, padding):
@@ -17,17 +17,14 @@ def _check_arguments(images, size, stride, padding):
     images = array_with_axes(images, "images", IMAGE_AXES)
     size = integer_pair(size, "size")
     stride = size if stride is None else integer_pair(stride, "stride")
-    if padding not in ("valid", "same"):
-        raise error(
-            f'padding 应为 "valid" 或 "same"，实际为 {padding!r}',
-            f'padding: expected "valid" or "same", found {padding!r}',
-        )
-    if padding == "valid" and (size[0] > images.shape[1] or size[1] > images.shape[2]):
-        raise error(
-            f'padding="valid" 时窗口 {size} 不能超过图像 {images.shape[1:3]}',
-            f'size: with padding="valid" expected a window no larger than the image {images.shape[1:3]}, '
-            f"found {size}",
-        )
+    one_of(PADDINGS, padding=padding)
+    height, width = images.shape[1:3]
+    fits = padding == "same" or (size[0] <= height and size[1] <= width)
+    wanted = (
+        f'padding="valid" 时不能超过图像 {height} × {width}',
+        f'with padding="valid" at most {height} × {width}',
+    )
+    expect(fits, "size", *wanted, size)
     paddings = tuple(
         padding_amounts(images.shape[1 + axis], size[axis], stride[axis], padding) for axis in (0, 1)
     )
@@ -35,7 +32,7 @@ def _check_arguments(images, size, stride, padding):
 
 
 def _windows(images, size, stride, paddings, fill):
-    """Every window, its numbers along the last axis: (batch, rows, columns, c, window height * width)."""
+    """Return every window, its numbers along the last axis: (batch, rows, columns, c, window height * width)."""
     around = ((0, 0), *paddings, (0, 0))
     padded = np.pad(images, around, constant_values=fill)  # (batch, padded h, padded w, c)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
@@ -57,24 +54,36 @@ def _scatter(shares, size, stride, paddings, images):
 
 
 def max_pool2d(images, size, stride=None, padding="valid"):
-    r"""The largest number in each window: ``keras.layers.MaxPooling2D``.
+    r"""Return the largest number in each window: `keras.layers.MaxPooling2D`.
 
     y[n, i, j, c] = \max_{0 \le u < h, 0 \le v < w} x[n, i s + u - p, j s + v - p, c]; padding never wins.
 
-    images: (batch, height, width, channels). size: window, a positive integer or a pair (height, width).
-    stride: the same, or None for the window's size (windows side by side). padding: "valid" or "same".
-    Returns (batch, rows, columns, channels), rows and columns as ``convolution.output_size``.
-    Raises ValueError for other shapes, a window larger than the image ("valid"), an unknown padding.
+    Args:
+        images: (batch, height, width, channels).
+        size: window, a positive integer or a pair (height, width).
+        stride: the same, or None for the window's size (windows side by side).
+        padding: "valid" or "same".
+
+    Returns:
+        (batch, rows, columns, channels), rows and columns as `convolution.output_size`.
+
+    Raises:
+        ValueError: other shapes, a window larger than the image ("valid"), an unknown padding.
     """
     images, size, stride, paddings = _check_arguments(images, size, stride, padding)
     return _windows(images, size, stride, paddings, -np.inf).max(axis=-1)  # (batch, rows, columns, c)
 
 
 def max_pool2d_backward(upstream, images, size, stride=None, padding="valid"):
-    r"""Gradient of ``max_pool2d`` by images: each upstream number goes to the window's largest pixel.
+    r"""Return the gradient of `max_pool2d` by images: each upstream number goes to the window's largest pixel.
 
     Among equal pixels the first (row by row) gets it, as in TensorFlow. Windows that overlap add up.
-    upstream: (batch, rows, columns, channels). Returns the shape of images.
+
+    Args:
+        upstream: (batch, rows, columns, channels).
+
+    Returns:
+        The shape of images.
     """
     images, size, stride, paddings = _check_arguments(images, size, stride, padding)
     windows = _windows(images, size, stride, paddings, -np.inf)  # (batch, rows, columns, c, h * w)
@@ -86,16 +95,16 @@ def max_pool2d_backward(upstream, images, size, stride=None, padding="valid"):
 
 
 def _pixels_in_window(images, size, stride, paddings):
-    """How many real pixels, not padding, each window covers: (1, rows, columns, 1, 1)."""
+    """Return how many real pixels, not padding, each window covers: (1, rows, columns, 1, 1)."""
     ones = np.ones((1, *images.shape[1:3], 1), images.dtype)
     return _windows(ones, size, stride, paddings, 0).sum(axis=-1, keepdims=True)
 
 
 def average_pool2d(images, size, stride=None, padding="valid"):
-    r"""The mean of each window: ``keras.layers.AveragePooling2D``.
+    r"""Return the mean of each window: `keras.layers.AveragePooling2D`.
 
     y[n, i, j, c] = \frac{1}{|W_{ij}|} \sum_{(u, v) \in W_{ij}} x[n, u, v, c], where W_{ij} holds the window's
-    pixels inside the image: padding is not counted. Arguments, result and errors as in ``max_pool2d``.
+    pixels inside the image: padding is not counted. Arguments, result and errors as in `max_pool2d`.
     """
     images, size, stride, paddings = _check_arguments(images, size, stride, padding)
     windows = _windows(images, size, stride, paddings, 0)  # (batch, rows, columns, c, h * w)
@@ -104,9 +113,13 @@ def average_pool2d(images, size, stride=None, padding="valid"):
 
 
 def average_pool2d_backward(upstream, images, size, stride=None, padding="valid"):
-    r"""Gradient of ``average_pool2d`` with respect to images: each pixel of a window gets upstream / |W|.
+    r"""Return the gradient of `average_pool2d` by images: each pixel of a window gets upstream / |W|.
 
-    upstream: (batch, rows, columns, channels). Returns the shape of images.
+    Args:
+        upstream: (batch, rows, columns, channels).
+
+    Returns:
+        The shape of images.
     """
     images, size, stride, paddings = _check_arguments(images, size, stride, padding)
     count = _pixels_in_window(images, size, stride, paddings)  # (1, rows, columns, 1, 1)
@@ -118,16 +131,21 @@ def average_pool2d_backward(upstream, images, size, stride=None, padding="valid"
 
 
 def global_average_pool2d(images):
-    r"""The mean of each channel over the whole image: ``keras.layers.GlobalAveragePooling2D``.
+    r"""Return the mean of each channel over the whole image: `keras.layers.GlobalAveragePooling2D`.
 
     y[n, c] = \frac{1}{H W} \sum_{i, j} x[n, i, j, c].  images: (batch, height, width, channels).
-    Returns (batch, channels). Raises ValueError for other shapes.
+
+    Returns:
+        (batch, channels).
+
+    Raises:
+        ValueError: other shapes.
     """
     return array_with_axes(images, "images", IMAGE_AXES).mean(axis=(1, 2))  # (batch, channels)
 
 
 def global_average_pool2d_backward(upstream, images):
-    """Gradient of ``global_average_pool2d``: upstream (batch, channels) / (H W) for each pixel."""
+    """Return the gradient of `global_average_pool2d`: upstream (batch, channels) / (H W) for each pixel."""
     images = array_with_axes(images, "images", IMAGE_AXES)
     batch, height, width, channels = images.shape
     share = upstream_array(upstream, (batch, channels), images.dtype) / (height * width)
@@ -136,19 +154,27 @@ def global_average_pool2d_backward(upstream, images):
 
 
 def global_max_pool2d(images):
-    r"""The largest number of each channel: ``keras.layers.GlobalMaxPooling2D``.
+    r"""Return the largest number of each channel: `keras.layers.GlobalMaxPooling2D`.
 
-    y[n, c] = \max_{i, j} x[n, i, j, c].  images: (batch, height, width, channels). Returns (batch, channels).
-    Raises ValueError for other shapes.
+    y[n, c] = \max_{i, j} x[n, i, j, c].  images: (batch, height, width, channels).
+
+    Returns:
+        (batch, channels).
+
+    Raises:
+        ValueError: other shapes.
     """
     return array_with_axes(images, "images", IMAGE_AXES).max(axis=(1, 2))  # (batch, channels)
 
 
 def global_max_pool2d_backward(upstream, images):
-    """Gradient of ``global_max_pool2d``: to the largest pixel; equal ones share it, as TensorFlow does here.
+    """Return the gradient of `global_max_pool2d`: to the largest pixel; equal ones share it, as in TensorFlow.
 
-    upstream: (batch, channels). Returns the shape of images. (``max_pool2d_backward`` gives all to the
-    first.)
+    Args:
+        upstream: (batch, channels).
+
+    Returns:
+        The shape of images. (`max_pool2d_backward` gives all to the first.)
     """
     images = array_with_axes(images, "images", IMAGE_AXES)
     batch, _, _, channels = images.shape

@@ -5,18 +5,18 @@ state_t = cell(input_t, state_{t-1}). The only loop here is the one over time; e
 batch at once, and products with the inputs, which no state has to be waited for, for the whole sequence at once.
 
 Shapes: inputs (batch, time, features); outputs, one for every time step, (batch, time, units). Several gates stand
-side by side in one kernel: (features, gates * units), in Keras' order. ``bias`` and ``initial_state`` may be None (no
+side by side in one kernel: (features, gates * units), in Keras' order. `bias` and `initial_state` may be None (no
 bias; zeros).
 
-Every ``f_backward`` has two upstream gradients, since the caller may use both results of ``f``: ``upstream``, that of
-the outputs of every step, and ``upstream_state=None``, that of the final state (None: the loss does not use it). A loss
+Every `f_backward` has two upstream gradients, since the caller may use both results of `f`: `upstream`, that of
+the outputs of every step, and `upstream_state=None`, that of the final state (None: the loss does not use it). A loss
 that reads the last output alone is told so by zeros in the other steps. The result is (inputs, kernel, recurrent_kernel,
 bias, initial_state), where the gradient of an argument that was None is None.
 """
 
 import numpy as np
 
-from course_utils.reference import array_with_axes, error, float_array, require_shape, upstream_array
+from course_utils.checking import array_with_axes, expect, float_array, require_shape, upstream_array
 from course_utils.reference.activations import sigmoid
 
 AXES = ("batch", "time", "features")
@@ -26,9 +26,9 @@ AXES = ("batch", "time", "features")
 
 
 def _check_arguments(inputs, kernel, recurrent_kernel, bias, states, gates, bias_rows=None):
-    """Return the arrays in one type, and the number of units; ``bias_rows`` is 2 for a bias of shape (2, ...).
+    """Return the arrays in one type, and the number of units; `bias_rows` is 2 for a bias of shape (2, ...).
 
-    ``states``: the initial states, or None; they take part in choosing the type.
+    `states`: the initial states, or None; they take part in choosing the type.
     """
     inputs = array_with_axes(inputs, "inputs", AXES)
     columns = f"{gates} * units" if gates > 1 else "units"
@@ -52,7 +52,7 @@ def _check_arguments(inputs, kernel, recurrent_kernel, bias, states, gates, bias
 
 
 def _state(value, inputs, units, name):
-    """Return a state (batch, units), zeros for None, in the type of ``inputs``."""
+    """Return a state (batch, units), zeros for None, in the type of `inputs`."""
     if value is None:
         return np.zeros((len(inputs), units), inputs.dtype)
     value = array_with_axes(value, name, ("batch", "units"))
@@ -64,12 +64,9 @@ def _pair(value, name):
     """Return (hidden, cell) from a pair, (None, None) from None."""
     if value is None:
         return None, None
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        found = f"shape {np.shape(value)}" if isinstance(value, np.ndarray) else repr(value)
-        raise error(
-            f"{name} 应为一对 (hidden, cell)，实际为 {found}",
-            f"{name}: expected a pair (hidden, cell), found {found}",
-        )
+    found = f"shape {np.shape(value)}" if isinstance(value, np.ndarray) else repr(value)
+    is_pair = isinstance(value, (tuple, list)) and len(value) == 2
+    expect(is_pair, name, "应为一对 (hidden, cell)", "a pair (hidden, cell)", found)
     return tuple(value)
 
 
@@ -96,7 +93,7 @@ def _upstreams(upstream, upstream_state, inputs, units):
 
 
 def _gradients(slopes, recurrent_gradient, bias_gradient, state_gradient, inputs, kernel):
-    """Put the five gradients together; ``slopes`` is that of ``_project``'s result, (time, batch, columns)."""
+    """Put the five gradients together; `slopes` is that of `_project`'s result, (time, batch, columns)."""
     input_gradient = (slopes @ kernel.T).swapaxes(0, 1)  # (batch, time, features)
     kernel_gradient = _weight_gradient(inputs.swapaxes(0, 1), slopes)  # (features, columns)
     return input_gradient, kernel_gradient, recurrent_gradient, bias_gradient, state_gradient
@@ -115,15 +112,24 @@ def _simple_rnn_states(inputs, kernel, recurrent_kernel, bias, state):
 
 
 def simple_rnn(inputs, kernel, recurrent_kernel, bias, initial_state=None):
-    r"""The simple recurrence of ``keras.layers.SimpleRNN``.
+    r"""Run the simple recurrence of `keras.layers.SimpleRNN`.
 
     h_t = \tanh(x_t W + h_{t-1} U + b)
 
-    inputs: (batch, time, features). kernel W: (features, units). recurrent_kernel U: (units, units).
-    bias b: (units,) or None. initial_state h_0: (batch, units) or None for zeros.
-    Returns (outputs, state): h of every step, (batch, time, units), and the last one, (batch, units).
-    Raises ValueError for other shapes.
     Source: J. Elman 1990, "Finding structure in time", doi:10.1207/s15516709cog1402_1.
+
+    Args:
+        inputs: (batch, time, features).
+        kernel: W, (features, units).
+        recurrent_kernel: U, (units, units).
+        bias: b, (units,) or None.
+        initial_state: h_0, (batch, units) or None for zeros.
+
+    Returns:
+        (outputs, state): h of every step, (batch, time, units), and the last one, (batch, units).
+
+    Raises:
+        ValueError: other shapes.
     """
     inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
         inputs, kernel, recurrent_kernel, bias, [initial_state], 1
@@ -136,16 +142,21 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, initial_state=None):
 def simple_rnn_backward(
     upstream, inputs, kernel, recurrent_kernel, bias, initial_state=None, upstream_state=None
 ):
-    r"""Gradients of ``simple_rnn`` by backpropagation through time, from the last step to the first.
+    r"""Return the gradients of `simple_rnn` by backpropagation through time, from the last step to the first.
 
     With g_t, what the loss and the later steps ask of h_t, and a_t, the argument of tanh:
 
     dL/da_t = g_t (1 - h_t^2), \qquad g_{t-1} = upstream_{t-1} + dL/da_t \, U^T
     dL/dW = \sum_t x_t^T dL/da_t, \quad dL/dU = \sum_t h_{t-1}^T dL/da_t, \quad dL/db = \sum_t dL/da_t
 
-    upstream: (batch, time, units). upstream_state: (batch, units) or None. The rest as in ``simple_rnn``.
-    Returns (inputs, kernel, recurrent_kernel, bias, initial_state); None for an argument that was None.
     Source: P. Werbos 1990, "Backpropagation through time", doi:10.1109/5.58337.
+
+    Args:
+        upstream: (batch, time, units).
+        upstream_state: (batch, units) or None. The rest as in `simple_rnn`.
+
+    Returns:
+        (inputs, kernel, recurrent_kernel, bias, initial_state); None for an argument that was None.
     """
     inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
         inputs, kernel, recurrent_kernel, bias, [initial_state], 1
@@ -188,19 +199,29 @@ def _lstm_states(inputs, kernel, recurrent_kernel, bias, hidden, cell):
 
 
 def lstm(inputs, kernel, recurrent_kernel, bias, initial_state=None):
-    r"""Long short-term memory with a forget gate: ``keras.layers.LSTM``.
+    r"""Run a long short-term memory with a forget gate: `keras.layers.LSTM`.
 
     i, f, o = \sigma(x_t W_{i,f,o} + h_{t-1} U_{i,f,o} + b_{i,f,o}), \qquad g = \tanh(x_t W_c + h_{t-1} U_c + b_c)
     c_t = f \, c_{t-1} + i \, g, \qquad h_t = o \tanh(c_t)
 
     The columns of W, U, b stand in the order i (input), f (forget), c (candidate g), o (output).
-    inputs: (batch, time, features). kernel W: (features, 4 units). recurrent_kernel U: (units, 4 units).
-    bias b: (4 units,) or None. Keras starts training with 1 in the forget gate's part of b and 0 elsewhere.
-    initial_state: a pair (hidden, cell), each (batch, units) or None for zeros; or None.
-    Returns (outputs, (hidden, cell)): h of every step, (batch, time, units), and the last h and c.
-    Raises ValueError for other shapes.
-    Source: S. Hochreiter, J. Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; the forget gate: F. Gers,
-    J. Schmidhuber, F. Cummins 2000, doi:10.1162/089976600300015015.
+
+    Source: S. Hochreiter, J. Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; the forget gate: F. Gers, J.
+    Schmidhuber, F. Cummins 2000, doi:10.1162/089976600300015015.
+
+    Args:
+        inputs: (batch, time, features).
+        kernel: W, (features, 4 units).
+        recurrent_kernel: U, (units, 4 units).
+        bias: b, (4 units,) or None. Keras starts training with 1 in the forget gate's part of b and 0
+            elsewhere.
+        initial_state: a pair (hidden, cell), each (batch, units) or None for zeros; or None.
+
+    Returns:
+        (outputs, (hidden, cell)): h of every step, (batch, time, units), and the last h and c.
+
+    Raises:
+        ValueError: other shapes.
     """
     hidden, cell = _pair(initial_state, "initial_state")
     inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
@@ -213,7 +234,7 @@ def lstm(inputs, kernel, recurrent_kernel, bias, initial_state=None):
 
 
 def lstm_backward(upstream, inputs, kernel, recurrent_kernel, bias, initial_state=None, upstream_state=None):
-    r"""Gradients of ``lstm`` by backpropagation through time.
+    r"""Return the gradients of `lstm` by backpropagation through time.
 
     What is asked of the cell state, e_t, is carried back by the forget gate alone:
 
@@ -222,9 +243,13 @@ def lstm_backward(upstream, inputs, kernel, recurrent_kernel, bias, initial_stat
     with a_t the four arguments: dL/da_i = e \, c' \, i (1 - i) for the candidate c', dL/da_f = e \, c_{t-1} f (1 - f),
     dL/da_c = e \, i (1 - c'^2), dL/da_o = g \tanh(c_t) \, o (1 - o).
 
-    upstream: (batch, time, units). upstream_state: a pair (hidden, cell) of (batch, units) or None each, or None.
-    Returns (inputs, kernel, recurrent_kernel, bias, initial_state), the last a pair (hidden, cell), None in place of
-    what was None.
+    Args:
+        upstream: (batch, time, units).
+        upstream_state: a pair (hidden, cell) of (batch, units) or None each, or None.
+
+    Returns:
+        (inputs, kernel, recurrent_kernel, bias, initial_state), the last a pair (hidden, cell), None in place
+        of what was None.
     """
     initial_pair = _pair(initial_state, "initial_state")
     inputs, kernel, recurrent_kernel, bias, units = _check_arguments(
@@ -283,7 +308,7 @@ def _gru_biases(bias, reset_after):
 def _gru_states(inputs, kernel, recurrent_kernel, bias, state, reset_after):
     """Return z, r, candidate (each (time, batch, units)), what r was multiplied with, and the states.
 
-    r multiplies the recurrent part of the candidate's argument with ``reset_after``, the state before without.
+    r multiplies the recurrent part of the candidate's argument with `reset_after`, the state before without.
     """
     units = state.shape[1]
     input_bias, recurrent_bias = _gru_biases(bias, reset_after)
@@ -306,7 +331,7 @@ def _gru_states(inputs, kernel, recurrent_kernel, bias, state, reset_after):
 
 
 def gru(inputs, kernel, recurrent_kernel, bias, initial_state=None, reset_after=True):
-    r"""Gated recurrent unit, in both variants of ``keras.layers.GRU``.
+    r"""Run a gated recurrent unit, in both variants of `keras.layers.GRU`.
 
     z, r = \sigma(x_t W_{z,r} + h_{t-1} U_{z,r} + b_{z,r}), \qquad h_t = z \, h_{t-1} + (1 - z) \, g
 
@@ -314,13 +339,23 @@ def gru(inputs, kernel, recurrent_kernel, bias, initial_state=None, reset_after=
     reset_after=False: g = \tanh(x_t W_h + b_h + (r \, h_{t-1}) U_h)
 
     The columns of W, U, b stand in the order z (update), r (reset), h (candidate g).
-    inputs: (batch, time, features). kernel W: (features, 3 units). recurrent_kernel U: (units, 3 units).
-    bias: (2, 3 units), the inputs' b and the recurrent b', with ``reset_after``; (3 units,) without; or None.
-    initial_state: (batch, units) or None for zeros.
-    Returns (outputs, state): h of every step, (batch, time, units), and the last one, (batch, units).
-    Raises ValueError for other shapes.
-    Source: K. Cho et al. 2014, arXiv:1406.1078 (reset_after=False; there, too, z keeps the old state).
-    J. Chung et al. 2014, arXiv:1412.3555, write 1 - z for z.
+
+    Source: K. Cho et al. 2014, arXiv:1406.1078 (reset_after=False; there, too, z keeps the old state). J.
+    Chung et al. 2014, arXiv:1412.3555, write 1 - z for z.
+
+    Args:
+        inputs: (batch, time, features).
+        kernel: W, (features, 3 units).
+        recurrent_kernel: U, (units, 3 units).
+        bias: (2, 3 units), the inputs' b and the recurrent b', with `reset_after`; (3 units,) without; or
+            None.
+        initial_state: (batch, units) or None for zeros.
+
+    Returns:
+        (outputs, state): h of every step, (batch, time, units), and the last one, (batch, units).
+
+    Raises:
+        ValueError: other shapes.
     """
     inputs, kernel, recurrent_kernel, bias, units = _gru_arguments(
         inputs, kernel, recurrent_kernel, bias, initial_state, reset_after
@@ -340,17 +375,21 @@ def gru_backward(
     reset_after=True,
     upstream_state=None,
 ):
-    r"""Gradients of ``gru`` by backpropagation through time.
+    r"""Return the gradients of `gru` by backpropagation through time.
 
     With g_t what is asked of h_t: it goes back directly through z, and through the arguments of the three parts.
 
     dL/da_z = g \, (h_{t-1} - c) \, z (1 - z), \quad dL/da_h = g \, (1 - z)(1 - c^2), \quad dL/da_r = d \, r (1 - r)
 
-    where c is the candidate, and d is what is asked of r: dL/da_h times (h_{t-1} U_h + b'_h) with ``reset_after``,
+    where c is the candidate, and d is what is asked of r: dL/da_h times (h_{t-1} U_h + b'_h) with `reset_after`,
     (dL/da_h U_h^T) times h_{t-1} without.
 
-    upstream: (batch, time, units). upstream_state: (batch, units) or None. The rest as in ``gru``.
-    Returns (inputs, kernel, recurrent_kernel, bias, initial_state); None for an argument that was None.
+    Args:
+        upstream: (batch, time, units).
+        upstream_state: (batch, units) or None. The rest as in `gru`.
+
+    Returns:
+        (inputs, kernel, recurrent_kernel, bias, initial_state); None for an argument that was None.
     """
     inputs, kernel, recurrent_kernel, bias, units = _gru_arguments(
         inputs, kernel, recurrent_kernel, bias, initial_state, reset_after

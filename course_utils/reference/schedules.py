@@ -12,27 +12,23 @@ argument.
 
 import numpy as np
 
+from course_utils.checking import at_least, expect, positive
+
 
 def _schedule(formula):
     """Make a schedule of a function of a float array: given a number it returns a float, else an array."""
 
     def learning_rate(step_number):
         numbers = np.asarray(step_number, dtype="float64")
-        if np.any(numbers < 0):
-            raise ValueError(f"步数从 0 开始 · expected a step number of 0 or more, found {np.min(numbers)}")
+        at_least(0, step_number=numbers)
         rates = formula(numbers)
         return float(rates) if numbers.ndim == 0 else rates
 
     return learning_rate
 
 
-def _positive(name, value):
-    if not value > 0:
-        raise ValueError(f"{name} 应大于 0 · expected {name} greater than 0, found {value}")
-
-
 def constant(learning_rate):
-    """The same rate at every step:  eta(step) = learning_rate."""
+    """Return the same rate at every step:  eta(step) = learning_rate."""
     return _schedule(lambda numbers: np.full(numbers.shape, float(learning_rate)))
 
 
@@ -42,9 +38,12 @@ def exponential(initial_learning_rate, decay_steps, decay_rate, staircase=False)
         eta(step) = initial_learning_rate * decay_rate^(step / decay_steps)
 
     `staircase=True` rounds the exponent down, so that the rate changes only once in `decay_steps` steps.
-    Raises: ValueError if decay_steps is not positive. Keras: ExponentialDecay.
+    Keras: ExponentialDecay.
+
+    Raises:
+        ValueError: decay_steps is not positive.
     """
-    _positive("decay_steps", decay_steps)
+    positive(decay_steps=decay_steps)
 
     def formula(numbers):
         exponent = numbers / decay_steps
@@ -54,22 +53,25 @@ def exponential(initial_learning_rate, decay_steps, decay_rate, staircase=False)
 
 
 def step(boundaries, values):
-    """Piecewise constant: values[0] up to and including step boundaries[0], then values[1], and so on.
+    """Return a piecewise constant rate: values[0] up to and including step boundaries[0], then values[1], and so on.
 
         eta(step) = values[number of boundaries b with b < step]
 
-    Arguments: boundaries, increasing numbers of steps; values, one rate more than there are boundaries.
-    Raises: ValueError if the lengths do not fit or the boundaries do not increase. Keras:
-    PiecewiseConstantDecay.
+    Keras: PiecewiseConstantDecay.
+
+    Args:
+        boundaries: increasing numbers of steps.
+        values: one rate more than there are boundaries.
+
+    Raises:
+        ValueError: the lengths do not fit or the boundaries do not increase.
     """
     boundaries, values = np.asarray(boundaries, dtype="float64"), np.asarray(values, dtype="float64")
-    if values.ndim != 1 or boundaries.shape != (len(values) - 1,):
-        raise ValueError(
-            f"values 应比 boundaries 多一个 · expected one more value than boundaries, "
-            f"found shapes {values.shape} and {boundaries.shape}"
-        )
-    if np.any(np.diff(boundaries) <= 0):
-        raise ValueError(f"boundaries 应递增 · expected increasing boundaries, found {boundaries.tolist()}")
+    fits = values.ndim == 1 and boundaries.shape == (len(values) - 1,)
+    found = f"shapes {values.shape} and {boundaries.shape}"
+    expect(fits, "values", "应比 boundaries 多一个", "one more value than boundaries", found)
+    increasing = np.all(np.diff(boundaries) > 0)
+    expect(increasing, "boundaries", "应递增", "increasing boundaries", boundaries.tolist())
     return _schedule(lambda numbers: values[np.searchsorted(boundaries, numbers, side="left")])
 
 
@@ -82,17 +84,17 @@ def cosine_with_warmup(initial_learning_rate, decay_steps, alpha=0.0, warmup_tar
 
     The whole takes warmup_steps + decay_steps steps; then the rate stays at alpha * target. Without
     `warmup_target` there is no warm-up and the target is `initial_learning_rate`.
-    Raises: ValueError if decay_steps is not positive, or if warmup_steps is given without warmup_target
-    (Keras ignores the steps then). Keras: CosineDecay.
+    Keras: CosineDecay.
     Source: Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983; warm-up: Goyal et al. 2017, section
     2.2, https://arxiv.org/abs/1706.02677
+
+    Raises:
+        ValueError: decay_steps is not positive, or warmup_steps is given without warmup_target (Keras ignores
+            the steps then).
     """
-    _positive("decay_steps", decay_steps)
-    if warmup_target is None and warmup_steps:
-        raise ValueError(
-            "预热需要 warmup_target · expected warmup_target, the rate after the warm-up, with "
-            f"warmup_steps={warmup_steps}, found None"
-        )
+    positive(decay_steps=decay_steps)
+    wanted = "预热需要给出它", f"the rate after the warm-up, with warmup_steps={warmup_steps}"
+    expect(warmup_target is not None or not warmup_steps, "warmup_target", *wanted, None)
     target = initial_learning_rate if warmup_target is None else warmup_target
 
     def formula(numbers):

@@ -11,14 +11,20 @@ Source: Hu et al. 2021, LoRA: low-rank adaptation of large language models, arXi
 """
 
 import contextlib
-import weakref
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from course_utils import training
+from course_utils.checking import (
+    array_with_axes,
+    expect,
+    not_empty,
+    positive_integer,
+    require_shape,
+    upstream_array,
+)
 from course_utils.models import vision
-from course_utils.reference import array_with_axes, error, positive_integer, require_shape, upstream_array
 
 OLD_CLASSES = 5  # digits 0 to 4 belong to the old head, 5 to 9 to the new one
 
@@ -30,7 +36,9 @@ def few_examples(labels, classes, count, seed=0):
     """Return the places of `count` examples of each class, drawn without replacement and mixed.
 
     Args:
-        labels: whole numbers (examples,). classes: which of them to draw. count: of each class.
+        labels: whole numbers (examples,).
+        classes: which of them to draw.
+        count: of each class.
         seed: decides the draw; the same seed draws the first of a larger count too, so that sets grow.
 
     Raises:
@@ -40,11 +48,11 @@ def few_examples(labels, classes, count, seed=0):
     random, drawn = np.random.default_rng(seed), []
     for label in classes:
         places = random.permutation(np.flatnonzero(labels == label))
-        if len(places) < count:
-            raise error(
-                f"类别 {label} 只有 {len(places)} 个样本，需要 {count} 个",
-                f"count: expected at most {len(places)} examples of class {label}, found {count}",
-            )
+        wanted = (
+            f"至多为 {len(places)}，类别 {label} 的样本数",
+            f"at most {len(places)} examples of class {label}",
+        )
+        expect(len(places) >= count, "count", *wanted, count)
         drawn.append(places[:count])
     return random.permutation(np.concatenate(drawn))
 
@@ -53,7 +61,8 @@ def nearest_neighbour(known, labels, unknown):
     """Return for each unknown point the label of the nearest known one (Euclidean): the baseline that learns nothing.
 
     Args:
-        known, unknown: (examples, numbers) each, of one width. labels: (known examples,).
+        known, unknown: (examples, numbers) each, of one width.
+        labels: (known examples,).
     """
     known = array_with_axes(known, "known", ("examples", "numbers"))
     unknown = array_with_axes(unknown, "unknown", ("examples", "numbers"))
@@ -81,7 +90,7 @@ def two_heads(features=64):
 
 @keras.saving.register_keras_serializable(package="course_utils")
 def own_head_loss(labels, scores):
-    """Cross entropy in which an example sees only the head that its label belongs to: (batch,).
+    """Return the cross entropy in which an example sees only the head that its label belongs to: (batch,).
 
     The other head's scores get minus a billion, so that its probabilities and its gradients are exactly zero: training on
     new digits leaves the old head's weights as they are.
@@ -95,9 +104,8 @@ def own_head_loss(labels, scores):
 
 def scores(network, images, batch_size=500):
     """Return the network's outputs for all images, computed in batches: (examples, outputs)."""
-    if len(images) == 0:
-        raise error("至少需要一张图像", "images: expected at least one, found none")
-    forward = _forward(network)
+    not_empty(images=images)
+    forward = training.forward(network, tuple(layer.lora_enabled for layer in adapted_layers(network)))
     return np.concatenate(
         [
             np.asarray(forward(images[start : start + batch_size]))
@@ -106,37 +114,20 @@ def scores(network, images, batch_size=500):
     )
 
 
-_forwards = weakref.WeakKeyDictionary()  # network -> {which adapters are on: compiled forward pass}
-
-
-def _forward(network):
-    """The network's forward pass as a graph, traced once for each setting of its adapters."""
-    traced = _forwards.setdefault(network, {})
-    setting = tuple(layer.lora_enabled for layer in adapted_layers(network))
-    if setting not in traced:
-        reference = weakref.ref(network)  # the graph must not keep the network alive
-
-        @tf.function(reduce_retracing=True)
-        def forward(batch):
-            return reference()(batch, training=False)
-
-        traced[setting] = forward
-    return traced[setting]
-
-
 def accuracies(outputs, labels):
     """Return {"old", "new", "old_unaided", "new_unaided"}: accuracy on either half of the digits.
 
     Plain: the head is known, only its five scores compete. Unaided: nobody says which head, all ten compete.
 
     Args:
-        outputs: (examples, 10). labels: whole numbers 0 to 9, both halves present.
+        outputs: (examples, 10).
+        labels: whole numbers 0 to 9, both halves present.
     """
     labels = np.asarray(labels)
     require_shape(np.asarray(outputs), (len(labels), 2 * OLD_CLASSES), "outputs")
     is_old = labels < OLD_CLASSES
-    if is_old.all() or not is_old.any():
-        raise error("两半数字都要有", "labels: expected digits of both halves, 0 to 4 and 5 to 9")
+    both = is_old.any() and not is_old.all()
+    expect(both, "labels", "两半数字都要有", "digits of both halves, 0 to 4 and 5 to 9", "one half")
     own = np.where(
         is_old, outputs[:, :OLD_CLASSES].argmax(axis=1), outputs[:, OLD_CLASSES:].argmax(axis=1) + OLD_CLASSES
     )
@@ -155,11 +146,10 @@ def accuracies(outputs, labels):
 def train_only(network, names):
     """Freeze every layer but those named. A frozen BatchNormalization also keeps its moving averages. Compile afterwards."""
     known = {layer.name for layer in network.layers}
-    if missing := set(names) - known:
-        raise error(
-            f"没有这些层：{sorted(missing)}",
-            f"names: expected layers among {sorted(known)}, found {sorted(missing)}",
-        )
+    missing = set(names) - known
+    expect(
+        not missing, "names", f"应为 {sorted(known)} 中的层", f"layers among {sorted(known)}", sorted(missing)
+    )
     for layer in network.layers:
         layer.trainable = layer.name in names
 
@@ -184,7 +174,9 @@ def low_rank_kernel(kernel, a, b, alpha):
 
     Args:
         kernel: (..., in, out): of a dense layer, or of a convolution with its window in front.
-        a: (..., in, r). b: (r, out). alpha: a number; alpha = r adds the product as it is.
+        a: (..., in, r).
+        b: (r, out).
+        alpha: a number; alpha = r adds the product as it is.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -202,8 +194,10 @@ def low_rank_backward(upstream, inputs, a, b, alpha):
        \frac{\partial L}{\partial B} = \frac{\alpha}{r}\, A^\top x^\top g $$
 
     Args:
-        upstream: $g$, the derivative of the loss by the outputs, (batch, out). inputs: $x$, (batch, in).
-        a: (in, r). b: (r, out).
+        upstream: $g$, the derivative of the loss by the outputs, (batch, out).
+        inputs: $x$, (batch, in).
+        a: (in, r).
+        b: (r, out).
     """
     inputs = array_with_axes(inputs, "inputs", ("batch", "in"))
     a, b = array_with_axes(a, "a", ("in", "rank")), array_with_axes(b, "b", ("rank", "out"))
@@ -220,7 +214,9 @@ def add_lora(network, names, rank, alpha=None):
     Compile afterwards.
 
     Args:
-        names: dense layers or convolutions of the network. rank: r. alpha: r when None.
+        names: dense layers or convolutions of the network.
+        rank: r.
+        alpha: r when None.
     """
     train_only(network, ["new_head", *names])
     for name in names:
@@ -253,7 +249,8 @@ def load_weights(network, arrays, seed=0):
     """Put the weights of a plain network into one with adapters; the adapters start anew and add nothing.
 
     Args:
-        network: after `add_lora`. arrays: `get_weights()` of the same network without adapters.
+        network: after `add_lora`.
+        arrays: `get_weights()` of the same network without adapters.
         seed: of the random A (He uniform, as Keras draws it); B is zero.
     """
     waiting = list(arrays)
@@ -267,10 +264,10 @@ def load_weights(network, arrays, seed=0):
             layer.lora_kernel_b.assign(keras.ops.zeros(layer.lora_kernel_b.shape))
         else:
             layer.set_weights([waiting.pop(0) for _ in layer.weights])
-    if waiting:
-        raise error(
-            "数组比网络的权重多", f"arrays: expected {len(arrays) - len(waiting)}, found {len(arrays)}"
-        )
+    used = len(arrays) - len(waiting)
+    expect(
+        not waiting, "arrays", f"网络的权重有 {used} 个", f"{used}, the weights of the network", len(arrays)
+    )
 
 
 def merged_weights(network):

@@ -19,7 +19,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from course_utils.reference import activations, array_with_axes, error, float_array, positive_integer
+from course_utils.checking import (
+    array_with_axes,
+    between,
+    expect,
+    float_array,
+    not_empty,
+    positive,
+    positive_integer,
+    require_shape,
+    share,
+)
+from course_utils.reference import activations
 
 EPSILON = 1e-7  # what Keras adds to the largest weight, so that a kernel of zeros can be divided by it
 
@@ -43,13 +54,8 @@ def magnitude_mask(weights, sparsity):
     Source: Han, Pool, Tran and Dally 2015, Learning both weights and connections, arXiv:1506.02626.
     """
     weights = float_array(weights, "weights")
-    if weights.size == 0:
-        raise error("weights 不能为空", f"weights: expected at least one number, found shape {weights.shape}")
-    if not 0 <= sparsity <= 1:
-        raise error(
-            f"稀疏度应在 0 到 1 之间，实际为 {sparsity!r}",
-            f"sparsity: expected a share from 0 to 1, found {sparsity!r}",
-        )
+    not_empty(weights=weights)
+    share(sparsity=sparsity)
     dropped = np.argsort(np.abs(weights), axis=None, kind="stable")[: round(sparsity * weights.size)]
     mask = np.ones(weights.size, dtype=bool)
     mask[dropped] = False
@@ -73,16 +79,8 @@ def cubic_sparsity(step, begin, end, final, initial=0.0):
 
     Source: Zhu and Gupta 2017, To prune, or not to prune, arXiv:1710.01878, equation 1.
     """
-    if not end > begin:
-        raise error(
-            f"end 应大于 begin，实际为 {begin!r}、{end!r}",
-            f"end: expected more than begin {begin!r}, found {end!r}",
-        )
-    if not (0 <= initial <= 1 and 0 <= final <= 1):
-        raise error(
-            f"稀疏度应在 0 到 1 之间，实际为 {initial!r}、{final!r}",
-            f"initial, final: expected shares from 0 to 1, found {initial!r} and {final!r}",
-        )
+    expect(end > begin, "end", f"应大于 begin {begin!r}", f"more than begin {begin!r}", end)
+    share(initial=initial, final=final)
     left = 1 - np.clip((np.asarray(step) - begin) / (end - begin), 0, 1)
     return final + (initial - final) * left**3
 
@@ -109,11 +107,8 @@ def kernels(model):
             found += kernels(layer)
         elif isinstance(getattr(layer, "kernel", None), keras.Variable):
             found.append(layer.kernel)
-    if not found and model.layers:
-        raise error(
-            "模型里没有卷积核或权重矩阵（或尚未建好）",
-            f"expected a built model with kernels, found none in {model.name!r}",
-        )
+    wanted = "应有卷积核或权重矩阵，并且已建好", "a built model with kernels"
+    expect(found or not model.layers, "model", *wanted, f"none in {model.name!r}")
     return found
 
 
@@ -128,12 +123,9 @@ def set_masks(model, masks):
     """Set the masks (one boolean array a kernel, in the order of `kernels`) and zero what they drop."""
     attach_masks(model)
     variables = kernels(model)
-    if [tuple(mask.shape) for mask in masks] != [tuple(kernel.shape) for kernel in variables]:
-        raise error(
-            "每个卷积核需要一个同形状的掩码",
-            f"masks: expected shapes {[tuple(kernel.shape) for kernel in variables]}, "
-            f"found {[tuple(mask.shape) for mask in masks]}",
-        )
+    shapes = [tuple(kernel.shape) for kernel in variables]
+    found = [tuple(mask.shape) for mask in masks]
+    expect(found == shapes, "masks", f"形状应为 {shapes}", f"shapes {shapes}", found)
     for kernel, mask in zip(variables, masks, strict=True):
         kernel.constraint.mask.assign(np.asarray(mask, dtype="float32"))
         kernel.assign(kernel.constraint(kernel))
@@ -165,20 +157,17 @@ class GradualPruning(keras.callbacks.Callback):
 
     def __init__(self, final, steps):
         super().__init__()
-        if not 0 <= final <= 1:
-            raise error(
-                f"稀疏度应在 0 到 1 之间，实际为 {final!r}",
-                f"final: expected a share from 0 to 1, found {final!r}",
-            )
+        share(final=final)
         self.final, self.steps = final, positive_integer(steps, "steps")
         self.reached = []
 
     def on_train_begin(self, logs=None):
-        if not all(isinstance(kernel.constraint, PruningMask) for kernel in kernels(self.model)):
-            raise error(
-                "请先调用 attach_masks(model)",
-                "expected masks on every kernel: call attach_masks(model) before fit",
-            )
+        masked = all(isinstance(kernel.constraint, PruningMask) for kernel in kernels(self.model))
+        wanted = (
+            "每个卷积核应有掩码：先调用 attach_masks(model)",
+            "masks on every kernel: call attach_masks(model) before fit",
+        )
+        expect(masked, "model", *wanted, "kernels without")
         self._first = int(self.model.optimizer.iterations)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -197,9 +186,10 @@ def quantize(weights, bits, axis=None):
     $$ q = \mathrm{round}(w / \Delta), \qquad \Delta = \max |w| / (2^{b-1} - 1), \qquad w \approx \Delta\, q $$
 
     Args:
-        weights: float array. bits: $b$, 2 to 8.
-        axis: over which the largest weight is taken. None: one step for the whole tensor. 0 for a dense kernel (in, out):
-            one for each output (per channel); (0, 1, 2) for a convolution's kernel.
+        weights: float array.
+        bits: $b$, 2 to 8.
+        axis: over which the largest weight is taken. None: one step for the whole tensor. 0 for a dense
+            kernel (in, out): one for each output (per channel); (0, 1, 2) for a convolution's kernel.
 
     Returns:
         integers: int8, of the shape of `weights`, from $-(2^{b-1}-1)$ to $2^{b-1}-1$.
@@ -214,8 +204,7 @@ def quantize(weights, bits, axis=None):
     arXiv:1712.05877 (with a zero point; here it is 0).
     """
     weights = float_array(weights, "weights")
-    if not 2 <= positive_integer(bits, "bits") <= 8:
-        raise error(f"bits 应在 2 到 8 之间，实际为 {bits}", f"bits: expected 2 to 8, found {bits}")
+    between(2, 8, bits=positive_integer(bits, "bits"))
     most = 2 ** (bits - 1) - 1
     largest = np.max(np.abs(weights), axis=axis, keepdims=axis is not None)
     scale = (most / (largest + EPSILON)).astype(weights.dtype)  # Keras rounds w * scale, not w / step
@@ -237,14 +226,15 @@ def quantize_groups(weights, group, bits=4):
     This is what `model.quantize("int4")` stores, with groups of 128.
 
     Args:
-        weights: (in, out). group: rows that share a step; a last, shorter group is filled up with zeros. bits: 2 to 8.
+        weights: (in, out).
+        group: rows that share a step; a last, shorter group is filled up with zeros.
+        bits: 2 to 8.
 
     Returns:
         integers: int8 (in, out), from $-2^{b-1}$ to $2^{b-1}-1$. step: (groups, out). zero: int8 (groups, out).
     """
     weights = array_with_axes(weights, "weights", ("in", "out"))
-    if not 2 <= positive_integer(bits, "bits") <= 8:
-        raise error(f"bits 应在 2 到 8 之间，实际为 {bits}", f"bits: expected 2 to 8, found {bits}")
+    between(2, 8, bits=positive_integer(bits, "bits"))
     least, most = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     rows, columns = weights.shape
     groups = -(-rows // positive_integer(group, "group"))
@@ -274,27 +264,13 @@ def pack_int4(integers):
         ValueError: a number outside -8 to 7.
     """
     integers = np.asarray(integers)
-    if integers.dtype.kind != "i" or integers.size == 0 or integers.min() < -8 or integers.max() > 7:
-        raise error(
-            "pack_int4 需要 −8 到 7 的整数",
-            f"integers: expected whole numbers from -8 to 7, found {integers.dtype} {integers.shape}",
-        )
+    fits = integers.dtype.kind == "i" and integers.size and integers.min() >= -8 and integers.max() <= 7
+    wanted = "应为 -8 到 7 的整数", "whole numbers from -8 to 7"
+    expect(fits, "integers", *wanted, f"{integers.dtype} {integers.shape}")
     if integers.shape[-1] % 2:
         integers = np.concatenate([integers, np.zeros_like(integers[..., :1])], axis=-1)
     low, high = (integers[..., start::2].astype(np.uint8) & 15 for start in (0, 1))
     return (low | high << 4).astype(np.uint8).view(np.int8)
-
-
-def unpack_int4(packed, length):
-    """Undo `pack_int4`: int8 (..., ceil(length / 2)) -> int8 (..., length)."""
-    packed = np.asarray(packed)
-    if packed.dtype != np.int8 or packed.shape[-1] != -(-length // 2):
-        raise error(
-            f"应为 int8，末轴长度 {-(-length // 2)}",
-            f"packed: expected int8 with a last axis of {-(-length // 2)}, found {packed.dtype} {packed.shape}",
-        )
-    both = np.stack([packed << 4 >> 4, packed >> 4], axis=-1)  # shifting an int8 back keeps its sign
-    return both.reshape(*packed.shape[:-1], -1)[..., :length]
 
 
 # ---------------------------------------------------------------- distillation
@@ -307,7 +283,8 @@ def distillation_loss(student_scores, teacher_scores, temperature):
        p = \mathrm{softmax}(z^{\text{teacher}} / T), \quad q = \mathrm{softmax}(z^{\text{student}} / T) $$
 
     Args:
-        student_scores, teacher_scores: logits (examples, classes). temperature: $T > 0$.
+        student_scores, teacher_scores: logits (examples, classes).
+        temperature: $T > 0$.
 
     Raises:
         ValueError: shapes that differ, or a temperature that is not positive.
@@ -331,16 +308,8 @@ def distillation_loss_backward(upstream, student_scores, teacher_scores, tempera
 def _scores(student_scores, teacher_scores, temperature):
     student_scores = array_with_axes(student_scores, "student_scores", ("examples", "classes"))
     teacher_scores = array_with_axes(teacher_scores, "teacher_scores", ("examples", "classes"))
-    if student_scores.shape != teacher_scores.shape:
-        raise error(
-            f"两组分数的形状应相同，实际为 {student_scores.shape}、{teacher_scores.shape}",
-            f"teacher_scores: expected shape {student_scores.shape}, found {teacher_scores.shape}",
-        )
-    if not temperature > 0:
-        raise error(
-            f"温度应为正数，实际为 {temperature!r}",
-            f"temperature: expected more than 0, found {temperature!r}",
-        )
+    require_shape(teacher_scores, student_scores.shape, "teacher_scores")
+    positive(temperature=temperature)
     return student_scores, teacher_scores
 
 
@@ -371,8 +340,7 @@ def latency_ratios(functions, inputs, repeats=30):
     Raises:
         ValueError: no functions.
     """
-    if not functions:
-        raise error("至少需要一个函数", "functions: expected at least one, found none")
+    not_empty(functions=functions)
     for function in functions.values():
         for _ in range(2):
             np.asarray(function(inputs))

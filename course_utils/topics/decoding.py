@@ -10,11 +10,12 @@ such as `transformer.Stepper` or `attention_lstm.Stepper`; `state` belongs to th
 
 import numpy as np
 
+from course_utils.checking import at_least, expect, positive, share
 from course_utils.reference import activations
 
 
 def log_softmax(logits):
-    """Logarithms of the probabilities, in float64, over the last axis."""
+    """Return the logarithms of the probabilities, in float64, over the last axis."""
     return activations.log_softmax(np.asarray(logits, dtype="float64"))
 
 
@@ -28,7 +29,7 @@ def greedy(stepper, state, *, start, end, longest):
         longest: most tokens to write, the end not counted.
 
     Returns:
-        (sequences, scores): lists of ints without start and end, one a row; float64 (batch,), the sum of the
+        (sequences, scores): lists of ints without start and end, one per row; float64 (batch,), the sum of the
         log-probabilities of the tokens written, the end included if it was reached.
     """
     tokens = np.atleast_1d(np.asarray(start, "int32"))
@@ -60,8 +61,7 @@ def beam_search(stepper, state, *, batch, start, end, longest, width=4, length_p
     Returns:
         (sequences, scores): of each of the `batch` sequences the best finished one, and its score.
     """
-    if width < 1:
-        raise ValueError(f"width 应至少为 1 · width must be at least 1; found {width}")
+    at_least(1, width=width)
     rows = np.arange(batch)
     state = stepper.reorder(state, np.repeat(rows, width))  # beam j of sequence i is row i * width + j
     tokens = np.full(batch * width, start, "int32")
@@ -98,7 +98,7 @@ def beam_search(stepper, state, *, batch, start, end, longest, width=4, length_p
 
 
 def filtered(logits, temperature=1.0, top_k=None, top_p=None):
-    r"""The probabilities to draw from, float64: softmax(logits / temperature), cut to the likeliest, made to sum to 1.
+    r"""Return the probabilities to draw from, float64: softmax(logits / temperature), cut, made to sum to 1.
 
     Args:
         logits: (..., vocabulary).
@@ -111,11 +111,12 @@ def filtered(logits, temperature=1.0, top_k=None, top_p=None):
         ValueError: a number outside its range.
     """
     logits = np.asarray(logits, dtype="float64")
-    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
-        raise ValueError(
-            "filtered: 参数超出范围 · expected temperature >= 0, top_k >= 1, 0 < top_p <= 1; "
-            f"found temperature={temperature}, top_k={top_k}, top_p={top_p}"
-        )
+    at_least(0, temperature=temperature)
+    if top_k is not None:
+        at_least(1, top_k=top_k)
+    if top_p is not None:
+        share(top_p=top_p)
+        positive(top_p=top_p)
     if temperature == 0:
         top_k, temperature = 1, 1.0
     probability = np.exp(log_softmax(logits / temperature))
@@ -160,10 +161,8 @@ def sample(
         A list of lists of ints, what was written after the prompt.
     """
     prompt = np.asarray(prompt, "int32")
-    if prompt.ndim != 2 or prompt.shape[1] < 1:
-        raise ValueError(
-            f"prompt 的形状应为 (批, 时间) · expected prompt (batch, time); found {prompt.shape}"
-        )
+    fits = prompt.ndim == 2 and prompt.shape[1] >= 1
+    expect(fits, "prompt", "形状应为 (batch, time)", "shape (batch, time), at least one token", prompt.shape)
     for tokens in prompt[:, :-1].T:
         _, state = stepper.step(tokens, state)
     random = np.random.default_rng(seed)
@@ -176,7 +175,7 @@ def sample(
             for row in np.flatnonzero(open_rows):
                 logits[row, ~allowed(row, written[row])] = -np.inf
         probability = filtered(logits, temperature, top_k, top_p)  # (batch, vocabulary)
-        # One uniform number a row, whether open or not: the rows' draws do not depend on each other.
+        # One uniform number per row, whether open or not: the rows' draws do not depend on each other.
         draws = random.random(len(prompt))
         tokens = np.minimum(
             (np.cumsum(probability, axis=-1) < draws[:, None]).sum(axis=-1), probability.shape[-1] - 1

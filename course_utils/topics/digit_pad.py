@@ -9,6 +9,8 @@ document recognition", Proceedings of the IEEE 86 (1998), section III.A, https:/
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.checking import expect
+
 try:
     import anywidget
     import traitlets
@@ -103,7 +105,7 @@ if anywidget is not None:
 
         def picture(self) -> np.ndarray:
             """Return what was drawn, (side, side) uint8, bright ink on black; the example if nothing was drawn."""
-            return rasterise(self.strokes or EXAMPLE_STROKES, self.side, self.pen)
+            return rasterize(self.strokes or EXAMPLE_STROKES, self.side, self.pen)
 
 else:
 
@@ -120,10 +122,10 @@ else:
 
         def picture(self) -> np.ndarray:
             """Return the example."""
-            return rasterise(EXAMPLE_STROKES)
+            return rasterize(EXAMPLE_STROKES)
 
 
-def rasterise(strokes, side: int = PAD, pen: int = PEN) -> np.ndarray:
+def rasterize(strokes, side: int = PAD, pen: int = PEN) -> np.ndarray:
     """Draw strokes with a round pen.
 
     Args:
@@ -163,9 +165,13 @@ def read_picture(path) -> np.ndarray:
     except FileNotFoundError:
         raise FileNotFoundError(f"找不到图片文件 · no image file at {path}") from None
     except OSError:
-        raise ValueError(
-            f"{path} 不是图片；请用 PNG 或 JPEG · is not an image; save the picture as PNG or JPEG"
-        ) from None
+        expect(
+            False,
+            str(path),
+            "应为图片（PNG 或 JPEG）",
+            "a picture, PNG or JPEG",
+            "a file that is not an image",
+        )
     paper = Image.new("RGBA", image.size, "white")
     return np.asarray(Image.alpha_composite(paper, image).convert("L"))
 
@@ -187,22 +193,21 @@ def to_mnist(picture) -> np.ndarray:
         ValueError: not two-dimensional, or no ink to be seen.
     """
     picture = np.asarray(picture, dtype="float64")
-    if picture.ndim != 2 or picture.size == 0:
-        raise ValueError(
-            f"灰度图的形状应为 (高, 宽) · a grey picture (height, width) was expected; found {picture.shape}"
-        )
+    fits = picture.ndim == 2 and picture.size
+    expect(
+        fits, "picture", "灰度图的形状应为 (height, width)", "a grey picture (height, width)", picture.shape
+    )
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
     ink = np.abs(picture - np.median(border))  # (height, width), 0 where there is paper
-    if ink.max() < 1e-9 or np.ptp(picture) < 16 / 255 * max(1.0, np.abs(picture).max()):
-        raise ValueError(
-            "图中看不到笔迹 · no ink to be seen: draw a digit, or take a picture with more contrast"
-        )
+    has_ink = ink.max() >= 1e-9 and np.ptp(picture) >= 16 / 255 * max(1.0, np.abs(picture).max())
+    wanted = "应有看得见的笔迹", "a digit that stands out (draw one, or take a picture with more contrast)"
+    expect(has_ink, "picture", *wanted, "no ink")
     ink = ink / ink.max()
     ink[ink < 0.2] = 0  # the paper's own shades
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     digit = _scale_into_box(digit)  # longer side 20
-    return _centre(np.round(255 * digit / digit.max()).astype("uint8"))
+    return _center(np.round(255 * digit / digit.max()).astype("uint8"))
 
 
 def _scale_into_box(digit: np.ndarray) -> np.ndarray:
@@ -215,7 +220,7 @@ def _scale_into_box(digit: np.ndarray) -> np.ndarray:
     )
 
 
-def _centre(digit: np.ndarray) -> np.ndarray:
+def _center(digit: np.ndarray) -> np.ndarray:
     """Place a digit of at most 20x20 so that its centre of mass is the image's centre, without losing ink."""
     height, width = digit.shape
     mass = digit.sum(dtype="float64")

@@ -8,7 +8,7 @@ Conventions of the whole module:
 * `model` maps images `(count, height, width, channels)`, float32, to one **score** a class, `(count, classes)`. Give it
   logits, not probabilities: a sure softmax has a gradient near zero. `with_logits` takes a softmax off.
 * `classes` names, for each image, the class whose score is explained: whole numbers, shape `(count,)`.
-* A map has one number a pixel, `(count, height, width)`. Signed maps say "for" (+) and "against" (-).
+* A map has one number per pixel, `(count, height, width)`. Signed maps say "for" (+) and "against" (-).
 * A *value function* takes coalitions, an array of 0 and 1 of shape `(rows, players)`, and returns `(rows,)` numbers.
 
 Nothing here changes a model: what needs other weights or another gradient works on a copy.
@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from course_utils.reference import error
+from course_utils import checking
 
 BATCH = 125  # images at a time: the beginner's network's feature maps of 125 are some 20 MB, of 10,000 1.6 GB
 MOST_PLAYERS = 16  # exact Shapley values ask for 2^players coalitions
@@ -31,7 +31,7 @@ MOST_PLAYERS = 16  # exact Shapley values ask for 2^players coalitions
 
 
 def with_logits(model):
-    """A copy of a classifier whose last layer has no softmax, sharing no weights with the original.
+    """Return a copy of a classifier whose last layer has no softmax, sharing no weights with the original.
 
     Simonyan et al. 2013 (arXiv:1312.6034) explain the unnormalised score: the softmax would let a class win because
     the others lost.
@@ -40,18 +40,15 @@ def with_logits(model):
         ValueError: the last layer has no activation to take off.
     """
     last = model.layers[-1]
-    if not hasattr(last, "activation"):
-        raise error(
-            f"最后一层应带有激活函数，实际为 {type(last).__name__}",
-            f"with_logits: expected a last layer with an activation, found {type(last).__name__}",
-        )
+    wanted = "最后一层应带有激活函数", "a last layer with an activation"
+    checking.expect(hasattr(last, "activation"), "model", *wanted, type(last).__name__)
     copy = _copy(model)
     copy.layers[-1].activation = keras.activations.linear
     return copy
 
 
 def scores(model, images, classes):
-    """The score of each image's class: shape (count,)."""
+    """Return the score of each image's class: shape (count,)."""
     images, classes = _checked(images, classes)
     parts = [
         keras.ops.convert_to_numpy(_class_scores(model, images[rows], classes[rows]))
@@ -61,7 +58,7 @@ def scores(model, images, classes):
 
 
 def gradients(model, images, classes):
-    r"""Gradient of the class's score with respect to each number of the image, shape of `images`.
+    r"""Return the gradient of the class's score with respect to each number of the image, shape of `images`.
 
     g = dS_c / dx, the first-order answer to "which pixel, changed a little, changes the score most?"
     """
@@ -78,7 +75,7 @@ def gradients(model, images, classes):
 
 
 def saliency(model, images, classes):
-    r"""Saliency map: the largest |dS_c/dx| of a pixel's channels, never negative.
+    r"""Return the saliency map: the largest |dS_c/dx| of a pixel's channels, never negative.
 
     Source: Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 3.1.
     """
@@ -95,7 +92,7 @@ def gradient_times_input(model, images, classes):
 
 
 def smooth_gradients(model, images, classes, noise=0.15, samples=25, seed=0):
-    r"""SmoothGrad: the mean gradient of noisy copies, absolute and largest over the channels, as `saliency`.
+    r"""Return SmoothGrad: the mean gradient of noisy copies, absolute and largest over the channels.
 
     M(x) = | (1/n) sum_k dS_c/dx (x + e_k) |, e_k normal with standard deviation noise * (max - min of the image).
 
@@ -104,11 +101,8 @@ def smooth_gradients(model, images, classes, noise=0.15, samples=25, seed=0):
     Raises:
         ValueError: a negative noise or fewer than one sample.
     """
-    if noise < 0 or samples < 1:
-        raise error(
-            f"noise 应不小于 0，samples 应至少为 1，实际为 {noise}、{samples}",
-            f"smooth_gradients: expected noise of at least 0 and 1 sample or more, found {noise}, {samples}",
-        )
+    checking.at_least(0, noise=noise)
+    checking.at_least(1, samples=samples)
     images, classes = _checked(images, classes)
     spread = noise * np.ptp(images, axis=(1, 2, 3), keepdims=True)  # (count, 1, 1, 1)
 
@@ -120,15 +114,14 @@ def smooth_gradients(model, images, classes, noise=0.15, samples=25, seed=0):
             )
             for number in range(len(images))[rows]
         ]
-        return images[rows] + spread[rows] * np.stack(
-            drawn, axis=1
-        )  # (samples, rows, height, width, channels)
+        # (samples, rows, height, width, channels)
+        return images[rows] + spread[rows] * np.stack(drawn, axis=1)
 
     return np.abs(_mean_gradients(model, noisy, samples, len(images), classes)).max(axis=-1)
 
 
 def integrated_gradients(model, images, classes, baseline=0.0, steps=64):
-    r"""Integrated gradients along the straight line from a baseline to the image, signed, summed over the channels.
+    r"""Return gradients integrated from a baseline to the image, signed, summed over the channels.
 
     A_i = (x_i - b_i) * integral over a from 0 to 1 of dS_c/dx_i (b + a (x - b)),
 
@@ -143,19 +136,13 @@ def integrated_gradients(model, images, classes, baseline=0.0, steps=64):
     Raises:
         ValueError: a baseline that does not fit, or no steps.
     """
-    if steps < 1:
-        raise error(
-            f"steps 应至少为 1，实际为 {steps}",
-            f"integrated_gradients: expected 1 step or more, found {steps}",
-        )
+    checking.at_least(1, steps=steps)
     images, classes = _checked(images, classes)
     try:
         baseline = np.broadcast_to(np.asarray(baseline, dtype=np.float32), images.shape)
-    except ValueError as problem:
-        raise error(
-            f"基线的形状应为 {images.shape} 或可广播到它，实际为 {np.shape(baseline)}",
-            f"integrated_gradients: expected a baseline that fits {images.shape}, found {np.shape(baseline)}",
-        ) from problem
+    except ValueError:
+        wanted = f"形状应能广播到 {images.shape}", f"a shape that broadcasts to {images.shape}"
+        checking.expect(False, "baseline", *wanted, np.shape(baseline))
     shares = ((np.arange(steps, dtype=np.float32) + 0.5) / steps)[:, None, None, None, None]
 
     def path(rows):
@@ -166,7 +153,7 @@ def integrated_gradients(model, images, classes, baseline=0.0, steps=64):
 
 
 def guided_gradients(model, images, classes):
-    r"""Guided backpropagation: like `saliency`, but each ReLU lets only positive gradients back.
+    r"""Return guided backpropagation: like `saliency`, but each ReLU lets only positive gradients back.
 
     Forward max(x, 0) as ever; backward upstream * [x > 0] * [upstream > 0]. This is the gradient of no function, and
     Adebayo et al. 2018 (arXiv:1810.03292) found that its maps hardly depend on the upper layers' weights.
@@ -186,7 +173,7 @@ def guided_gradients(model, images, classes):
 
 
 def grad_cam(model, images, classes, layer):
-    r"""Grad-CAM: where a convolution's maps push the class's score up, resized (bilinear) to the image's size.
+    r"""Return Grad-CAM: where a convolution's maps push the class's score up, in the image's size (bilinear).
 
     weight_k = mean over the places of dS_c / dA_k,   map = ReLU(sum_k weight_k A_k),   A_k: map k of `layer`.
 
@@ -200,12 +187,9 @@ def grad_cam(model, images, classes, layer):
     """
     images, classes = _checked(images, classes)
     chosen = model.get_layer(layer)
-    if len(chosen.output.shape) != 4:
-        raise error(
-            f"{layer} 的输出应为特征图 (批, 高, 宽, 通道)，实际为 {chosen.output.shape}",
-            f"grad_cam: expected a layer with feature maps (batch, height, width, maps); the output of {layer} has "
-            f"shape {chosen.output.shape}",
-        )
+    maps = "(batch, height, width, maps)"
+    wanted = f"输出应为特征图 {maps}", f"a layer with feature maps {maps}"
+    checking.expect(len(chosen.output.shape) == 4, "layer", *wanted, f"{layer} with {chosen.output.shape}")
     both = keras.Model(model.inputs[0], [chosen.output, model.outputs[0]])
     parts = []
     for rows in _batches(len(images)):
@@ -220,7 +204,7 @@ def grad_cam(model, images, classes, layer):
 
 
 def occlusion(model, images, classes, size=7, stride=3, fill=0.0):
-    r"""Occlusion: by how much the score falls when a square is covered, averaged over the squares on a pixel.
+    r"""Return by how much the score falls when a square is covered, averaged over the squares on a pixel.
 
     Source: Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2 (they draw the remaining score at the square's centre).
 
@@ -229,25 +213,20 @@ def occlusion(model, images, classes, size=7, stride=3, fill=0.0):
     """
     images, classes = _checked(images, classes)
     height, width = images.shape[1:3]
-    if (
-        not (1 <= size <= min(height, width))
-        or stride < 1
-        or (height - size) % stride
-        or (width - size) % stride
-    ):
-        raise error(
-            f"边长 {size}、步幅 {stride} 的方块铺不满 {height} × {width} 的图像",
-            f"occlusion: expected squares that reach the border of {height} × {width} exactly; found size {size}, "
-            f"stride {stride}",
-        )
+    reaches = 1 <= size <= min(height, width) and stride >= 1
+    reaches = reaches and (height - size) % stride == 0 and (width - size) % stride == 0
+    wanted = (
+        f"方块应恰好铺到 {height} × {width} 的边缘",
+        f"squares that reach the border of {height} × {width} exactly",
+    )
+    checking.expect(reaches, "size, stride", *wanted, f"{size}, {stride}")
     corners = list(itertools.product(range(0, height - size + 1, stride), range(0, width - size + 1, stride)))
     squares = [(slice(top, top + size), slice(left, left + size)) for top, left in corners]
     whole = scores(model, images, classes)  # (count,)
     total, covered = np.zeros(images.shape[:3], dtype=np.float32), np.zeros((height, width), dtype=np.float32)
     for rows in _batches(len(images), len(squares)):
-        hidden = np.repeat(
-            images[None, rows], len(squares), axis=0
-        )  # (squares, rows, height, width, channels)
+        # (squares, rows, height, width, channels)
+        hidden = np.repeat(images[None, rows], len(squares), axis=0)
         for number, square in enumerate(squares):
             hidden[number, :, *square] = fill
         remaining = scores(model, *_one_axis(hidden, classes[rows])).reshape(len(squares), -1)
@@ -267,17 +246,14 @@ def blocks(height, width, size):
     Raises:
         ValueError: the size does not divide the image.
     """
-    if size < 1 or height % size or width % size:
-        raise error(
-            f"方块边长 {size} 应整除 {height} 和 {width}",
-            f"blocks: expected a size that divides {height} and {width}, found {size}",
-        )
+    checking.at_least(1, size=size)
+    checking.multiple_of(size, height=height, width=width)
     rows, columns = np.arange(height) // size, np.arange(width) // size
     return rows[:, None] * (width // size) + columns
 
 
 def coalition_value(model, image, segments, label, fill=0.0):
-    """The value function of an image's parts: the class's score when only a coalition's parts are visible.
+    """Return the value function of an image's parts: the class's score when only a coalition's parts are visible.
 
     Args:
         image: (height, width, channels).
@@ -292,18 +268,15 @@ def coalition_value(model, image, segments, label, fill=0.0):
         ValueError: segments of another size than the image; coalitions of another number of players.
     """
     image, segments = np.asarray(image, dtype=np.float32), np.asarray(segments)
-    if image.ndim != 3 or segments.shape != image.shape[:2]:
-        raise error(
-            f"segments 的形状应为 {image.shape[:2]}，实际为 {segments.shape}",
-            f"coalition_value: expected segments of shape {image.shape[:2]}, found {segments.shape}",
-        )
+    axes = "(height, width, channels)"
+    checking.expect(image.ndim == 3, "image", f"形状应为 {axes}", f"shape {axes}", image.shape)
+    checking.require_shape(segments, image.shape[:2], "segments")
     players = int(segments.max()) + 1
 
     def value(coalitions):
         coalitions = _coalitions(coalitions, players)
-        visible = np.concatenate(
-            [coalitions, np.ones((len(coalitions), 1), dtype=bool)], axis=1
-        )  # -1: the last
+        # -1: the last
+        visible = np.concatenate([coalitions, np.ones((len(coalitions), 1), dtype=bool)], axis=1)
         found = []
         for rows in _batches(len(coalitions)):
             shown = visible[rows][:, segments][..., None]  # (rows, height, width, 1)
@@ -316,21 +289,17 @@ def coalition_value(model, image, segments, label, fill=0.0):
 
 
 def all_coalitions(players):
-    """Every coalition, row k holding the binary digits of k (player 0 last to change): bool (2^players, players).
+    """Return every coalition, row k holding the binary digits of k: bool (2^players, players).
 
     Raises:
         ValueError: more players than 16; 2^17 rows and more are for sampling.
     """
-    if not 1 <= players <= MOST_PLAYERS:
-        raise error(
-            f"参与者应为 1 到 {MOST_PLAYERS} 个，实际为 {players}",
-            f"all_coalitions: expected 1 to {MOST_PLAYERS} players, found {players}",
-        )
+    checking.between(1, MOST_PLAYERS, players=players)
     return (np.arange(2**players)[:, None] >> np.arange(players)[::-1]) & 1 == 1
 
 
 def shapley_values(value, players):
-    r"""Exact Shapley values by asking for all 2^players coalitions, float64 (players,).
+    r"""Return exact Shapley values by asking for all 2^players coalitions, float64 (players,).
 
     phi_i = sum over S without i of |S|! (M - |S| - 1)! / M! * (v(S with i) - v(S)),   M players.
 
@@ -355,20 +324,16 @@ def shapley_values(value, players):
 
 
 def shapley_kernel(players, size):
-    """Kernel SHAP's weight of a coalition of `size` of M players: (M - 1) / (C(M, size) size (M - size)).
+    """Return Kernel SHAP's weight of a coalition of `size` of M players: (M - 1) / (C(M, size) size (M - size)).
 
     Source: Lundberg, Lee 2017, arXiv:1705.07874, theorem 2. Infinite for nobody and for all, which are constraints.
     """
-    if not 0 < size < players:
-        raise error(
-            f"size 应在 1 与 {players - 1} 之间，实际为 {size}",
-            f"shapley_kernel: expected a size from 1 to {players - 1}, found {size}",
-        )
+    checking.between(1, players - 1, size=size)
     return (players - 1) / (math.comb(players, size) * size * (players - size))
 
 
 def kernel_shap(value, players, samples=None, seed=0):
-    r"""Shapley values as a weighted linear regression, float64 (players,).
+    r"""Return Shapley values found by a weighted linear regression, float64 (players,).
 
     minimise  sum_S k(S) (v(S) - v(none) - sum_{i in S} phi_i)^2   subject to   sum_i phi_i = v(all) - v(none),
 
@@ -383,11 +348,9 @@ def kernel_shap(value, players, samples=None, seed=0):
     Raises:
         ValueError: fewer than 2 players, or fewer samples than players.
     """
-    if players < 2 or (samples is not None and samples < players):
-        raise error(
-            f"至少需要 2 个参与者，采样数不少于参与者数，实际为 {players}、{samples}",
-            f"kernel_shap: expected at least 2 players and as many samples as players, found {players}, {samples}",
-        )
+    checking.at_least(2, players=players)
+    if samples is not None:
+        checking.at_least(players, samples=samples)
     nobody, everybody = value(np.array([[False] * players, [True] * players]))
     if samples is None:
         coalitions = all_coalitions(players)[1:-1]
@@ -404,7 +367,7 @@ def kernel_shap(value, players, samples=None, seed=0):
 
 
 def lime(value, players, samples=1000, width=0.25, ridge=1.0, seed=0):
-    r"""LIME: coefficients of a local linear model, ridge regression on random coalitions, float64 (players,).
+    r"""Return LIME: the coefficients of a local linear model, float64 (players,), by ridge regression.
 
     minimise  sum_k w_k (v(z_k) - a - sum_i b_i z_ki)^2 + ridge * sum_i b_i^2,   w_k = exp(-d_k^2 / (2 width^2)),
 
@@ -414,18 +377,14 @@ def lime(value, players, samples=1000, width=0.25, ridge=1.0, seed=0):
     Raises:
         ValueError: fewer samples than players, a width or ridge that is not positive.
     """
-    if samples < players or width <= 0 or ridge <= 0:
-        raise error(
-            f"采样数应不少于参与者数 {players}，width 与 ridge 应为正数，实际为 {samples}、{width}、{ridge}",
-            f"lime: expected at least {players} samples, a positive width and ridge; found {samples}, {width}, {ridge}",
-        )
+    checking.at_least(players, samples=samples)
+    checking.positive(width=width, ridge=ridge)
     coalitions = np.random.default_rng(seed).random((samples, players)) < 0.5
     distance = 1 - np.sqrt(coalitions.mean(axis=1))  # cosine of 0/1 vector z and ones: sqrt(share of ones)
     weights = np.exp(-(distance**2) / (2 * width**2))
     target = np.asarray(value(coalitions), dtype=np.float64)
-    inputs = coalitions - np.average(
-        coalitions, axis=0, weights=weights
-    )  # centred: the intercept is not shrunk
+    # centred: the intercept is not shrunk
+    inputs = coalitions - np.average(coalitions, axis=0, weights=weights)
     target = target - np.average(target, weights=weights)
     left = inputs.T @ (weights[:, None] * inputs) + ridge * np.eye(players)
     return np.linalg.solve(left, inputs.T @ (weights * target))
@@ -435,7 +394,7 @@ def lime(value, players, samples=1000, width=0.25, ridge=1.0, seed=0):
 
 
 def rank_correlation(first, second):
-    r"""Spearman's rank correlation of two arrays: the correlation of their ranks, ties sharing their mean rank.
+    r"""Return Spearman's correlation of two arrays: that of their ranks, ties sharing their mean rank.
 
     1: the same order, -1: the opposite, near 0: no relation; NaN when one of them is constant.
 
@@ -443,12 +402,8 @@ def rank_correlation(first, second):
         ValueError: different shapes or fewer than two numbers.
     """
     first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.size < 2:
-        raise error(
-            f"两个数组应形状相同且至少含 2 个数，实际为 {first.shape}、{second.shape}",
-            f"rank_correlation: expected two arrays of one shape with at least 2 numbers, found {first.shape} and "
-            f"{second.shape}",
-        )
+    checking.require_shape(second, first.shape, "second")
+    checking.expect(first.size >= 2, "first", "应至少含 2 个数", "at least 2 numbers", first.size)
     ranks = [_ranks(array.ravel()) for array in (first, second)]
     ranks = [rank - rank.mean() for rank in ranks]
     length = math.sqrt(np.sum(ranks[0] ** 2) * np.sum(ranks[1] ** 2))
@@ -456,7 +411,7 @@ def rank_correlation(first, second):
 
 
 def deletion_curves(model, images, maps, classes, shares, fill=0.0, seed=0):
-    r"""The class's probability after the pixels that a map ranks highest were overwritten, (count, len(shares)).
+    r"""Return the class's probability after a map's highest pixels were overwritten, (count, len(shares)).
 
     Column j: the first round(shares[j] * height * width) pixels of the map hold `fill`. The faster a curve falls, the
     more the network needed what the map named, if `fill` means "nothing". Equal numbers in a map are put in random
@@ -467,13 +422,9 @@ def deletion_curves(model, images, maps, classes, shares, fill=0.0, seed=0):
     """
     images, classes = _checked(images, classes)
     maps, shares = np.asarray(maps), np.asarray(shares, dtype=np.float64)
-    if maps.shape != images.shape[:3]:
-        raise error(
-            f"maps 的形状应为 {images.shape[:3]}，实际为 {maps.shape}",
-            f"deletion_curves: expected maps of shape {images.shape[:3]}, found {maps.shape}",
-        )
-    if shares.ndim != 1 or np.any(shares < 0) or np.any(shares > 1):
-        raise error("shares 应为 0 到 1 之间的数列", "deletion_curves: expected a list of shares from 0 to 1")
+    checking.require_shape(maps, images.shape[:3], "maps")
+    checking.expect(shares.ndim == 1, "shares", "应为数列", "a list of numbers", shares.shape)
+    checking.share(shares=shares)
     count, pixels = len(images), maps[0].size
     chance = np.random.default_rng(seed).random((count, pixels))
     order = np.lexsort((chance, -maps.reshape(count, pixels)))  # (count, pixels): highest first
@@ -495,7 +446,7 @@ def deletion_curves(model, images, maps, classes, shares, fill=0.0, seed=0):
 
 
 def share_inside(maps, region):
-    """Which share of a map's positive mass lies in a region: one number a map, 0 to 1 (NaN: nothing positive).
+    """Return the share of each map's positive mass in a region: one number per map, 0 to 1 (NaN: nothing positive).
 
     Args:
         maps: (count, height, width).
@@ -508,7 +459,7 @@ def share_inside(maps, region):
 
 
 def randomised(model, layers, seed=0):
-    """A copy of a model in which the named layers have new random weights, the others the old ones.
+    """Return a copy of a model in which the named layers have new random weights, the others the old ones.
 
     The sanity check of Adebayo et al. 2018, arXiv:1810.03292: an explanation of the trained network must not survive
     the loss of what the network learned. New weights come from the layers' own initialisers.
@@ -519,15 +470,13 @@ def randomised(model, layers, seed=0):
     copy = _copy(model)
     for number, name in enumerate(layers):
         layer = copy.get_layer(name)
-        if not layer.weights:
-            raise error(f"{name} 没有权重", f"randomised: the layer {name} has no weights")
+        checking.expect(
+            layer.weights, "layers", "应为有权重的层", "layers with weights", f"{name}, which has no weights"
+        )
         for weight in layer.weights:
             initializer = getattr(layer, f"{weight.name}_initializer", None)
-            if initializer is None:
-                raise error(
-                    f"不知道 {name} 的 {weight.name} 怎样初始化",
-                    f"randomised: the layer {name} tells no initialiser of {weight.name}",
-                )
+            wanted = "权重应有初始化方法", "weights with an initializer"
+            checking.expect(initializer is not None, "layers", *wanted, f"{name}, {weight.name} without")
             settings = initializer.get_config()
             if "seed" in settings:
                 settings["seed"] = 1000 * seed + number
@@ -543,33 +492,26 @@ def _class_scores(model, images, classes):
 
 
 def _checked(images, classes):
-    images, classes = np.asarray(images, dtype=np.float32), np.asarray(classes)
-    if images.ndim != 4 or len(images) == 0:
-        raise error(
-            f"图像形状应为 (张数, 高, 宽, 通道)，实际为 {images.shape}",
-            f"expected images (count, height, width, channels), found {images.shape}",
-        )
-    if classes.shape != (len(images),) or classes.dtype.kind not in "iu":
-        raise error(
-            f"classes 应为 {len(images)} 个整数，实际为 {classes.dtype} {classes.shape}",
-            f"expected {len(images)} whole numbers as classes, found {classes.dtype} {classes.shape}",
-        )
+    axes = ("count", "height", "width", "channels")
+    images = checking.array_with_axes(np.asarray(images, dtype=np.float32), "images", axes)
+    classes = checking.integer_array(classes, "classes", ("count",))
+    checking.require_shape(classes, (len(images),), "classes")
     return images, classes.astype(np.int32)
 
 
 def _batches(count, variants=1):
-    """Slices of `count` images; with so many variants of each, a slice gives BATCH pictures or one image's."""
+    """Return slices of `count` images; with many variants of each, a slice gives BATCH pictures or one image's."""
     size = max(1, BATCH // variants)
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _one_axis(variants, classes):
-    """(variants, rows, ...) pictures and (rows,) classes with variants and rows as one axis."""
+    """Return (variants, rows, ...) pictures and (rows,) classes with variants and rows as one axis."""
     return variants.reshape(-1, *variants.shape[2:]), np.tile(classes, len(variants))
 
 
 def _mean_gradients(model, variants_of, number, count, classes):
-    """The mean of the gradients of each image's variants; `variants_of(rows)`: (number, rows, ...)."""
+    """Return the mean of the gradients of each image's variants; `variants_of(rows)`: (number, rows, ...)."""
     means = []
     for rows in _batches(count, number):
         variants = variants_of(rows)
@@ -591,16 +533,14 @@ def _guided_relu(x):
 
 def _coalitions(coalitions, players):
     coalitions = np.asarray(coalitions).astype(bool)
-    if coalitions.ndim != 2 or coalitions.shape[1] != players:
-        raise error(
-            f"联盟数组的形状应为 (行数, {players})，实际为 {coalitions.shape}",
-            f"expected coalitions of shape (rows, {players}), found {coalitions.shape}",
-        )
+    fits = coalitions.ndim == 2 and coalitions.shape[1] == players
+    shape = f"(rows, {players})"
+    checking.expect(fits, "coalitions", f"形状应为 {shape}", f"shape {shape}", coalitions.shape)
     return coalitions
 
 
 def _sampled_coalitions(players, samples, generator):
-    """Coalitions and their complements, sizes drawn in proportion to 1 / (size (M - size)): bool (samples, players)."""
+    """Return coalitions and their complements, sizes drawn by 1 / (size (M - size)): bool (samples, players)."""
     sizes = np.arange(1, players)
     probability = 1 / (sizes * (players - sizes))
     drawn = generator.choice(sizes, size=-(-samples // 2), p=probability / probability.sum())
@@ -610,7 +550,7 @@ def _sampled_coalitions(players, samples, generator):
 
 
 def _ranks(numbers):
-    """Ranks from 0, equal numbers sharing their mean rank."""
+    """Return ranks from 0, equal numbers sharing their mean rank."""
     _, where, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     last = np.cumsum(counts) - 1  # the last rank of each distinct number
     return (last - (counts - 1) / 2)[where]

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from course_utils.checking import expect, one_of
+
 # FLOPs for one number, from the formula as it is written; softmax: largest, subtract, exp, add up, divide.
 ACTIVATIONS = {
     "linear": 0,
@@ -55,7 +57,7 @@ class Cost:
 
     @property
     def flops(self):
-        """2 FLOPs a multiply-add, and the rest."""
+        """2 FLOPs per multiply-add, and the rest."""
         return 2 * self.multiply_adds + self.other
 
 
@@ -75,11 +77,11 @@ def count(model, length=None):
     nodes = getattr(model, "_nodes_by_depth", None)
     if nodes is None and getattr(model, "_functional", None) is not None:
         nodes = model._functional._nodes_by_depth
-    if not nodes:
-        raise ValueError(
-            "flops.count：需要已经建好的 Sequential 或函数式模型 · expected a built Sequential or functional model, "
-            f"found {type(model).__name__}; begin it with keras.Input(shape)"
-        )
+    wanted = (
+        "应为已经建好的 Sequential 或函数式模型",
+        "a built Sequential or functional model, begun with keras.Input(shape)",
+    )
+    expect(nodes, "model", *wanted, type(model).__name__)
     listed, seen = [], set()
     for depth in sorted(nodes, reverse=True):  # the inputs have the greatest depth
         for node in nodes[depth]:
@@ -129,33 +131,28 @@ def _find(operation):
     named = _OPERATIONS.get(type(operation).__name__)
     if named and not isinstance(operation, layers.Layer):
         return named
-    raise ValueError(
-        f"flops.count：还不会数 {type(operation).__name__}（{operation.name}），请用 flops.register 教它 · layer kind "
-        f"{type(operation).__name__} ({operation.name}) is not known; teach it with flops.register"
+    wanted = (
+        "应为已知的层（用 flops.register 教它）",
+        "a layer of a known kind (teach it with flops.register)",
     )
+    expect(False, operation.name, *wanted, type(operation).__name__)
 
 
 def _known(shape, operation, length):
-    """A shape without its batch axis; unknown sizes become `length`."""
+    """Return a shape without its batch axis; unknown sizes become `length`."""
     shape = tuple(length if size is None else size for size in shape[1:])
-    if None in shape:
-        raise ValueError(
-            f"flops.count：{operation.name} 的形状 {shape} 有未知的长度，请给出 length= · {operation.name} has an unknown size "
-            f"in {shape}; give length=, for instance the number of tokens"
-        )
+    wanted = "长度应为已知（给出 length=）", "known sizes (give length=, for instance the number of tokens)"
+    expect(None not in shape, operation.name, *wanted, f"{shape}")
     return shape
 
 
 def activation_flops(activation, numbers):
-    """FLOPs of an activation (function, name, or None) on so many numbers.
+    """Return the FLOPs of an activation (function, name, or None) on so many numbers.
 
     Raises ValueError for one that `ACTIVATIONS` does not list.
     """
     name = getattr(activation, "__name__", activation) or "linear"
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"flops：未知的激活函数 · unknown activation {name!r}; known · 已知: {', '.join(ACTIVATIONS)}"
-        )
+    one_of(tuple(ACTIVATIONS), activation=name)
     return ACTIVATIONS[name] * numbers
 
 
@@ -163,7 +160,7 @@ def activation_flops(activation, numbers):
 
 
 def _finish(layer, multiply_adds, output):
-    """The bias and activation that follow a product."""
+    """Count the bias and activation that follow a product."""
     numbers = math.prod(output)
     bias = numbers if getattr(layer, "use_bias", False) else 0
     return multiply_adds, bias + activation_flops(getattr(layer, "activation", None), numbers)
@@ -175,7 +172,7 @@ def _dense(layer, inputs, output, _):
 
 
 def _split_channels(layer, shape):
-    """(positions of an image or sequence, channels)."""
+    """Return (positions of an image or sequence, channels)."""
     if layer.data_format == "channels_first":
         return math.prod(shape[1:]), shape[0]
     return math.prod(shape[:-1]), shape[-1]
@@ -211,7 +208,7 @@ def _separable(layer, inputs, output, _):
 
 
 def _gates(layer, inputs, gates):
-    """(time steps, products a step) of a recurrent layer with so many gates."""
+    """Return (time steps, products per step) of a recurrent layer with so many gates."""
     time, features = inputs[0]
     return time, (features + layer.units) * gates * layer.units
 
@@ -229,9 +226,8 @@ def _lstm(layer, inputs, output, _):
     added = 4 * layer.units * (1 + layer.use_bias)
     gates = activation_flops(layer.recurrent_activation, 3 * layer.units)
     states = activation_flops(layer.activation, 2 * layer.units)  # the candidate and the new cell
-    return time * products, time * (
-        added + gates + states + 4 * layer.units
-    )  # f*c, i*g, their sum, o*tanh(c)
+    # f*c, i*g, their sum, o*tanh(c)
+    return time * products, time * (added + gates + states + 4 * layer.units)
 
 
 @register(layers.GRU)
@@ -241,9 +237,8 @@ def _gru(layer, inputs, output, _):
     added = 3 * layer.units + biases
     gates = activation_flops(layer.recurrent_activation, 2 * layer.units)
     state = activation_flops(layer.activation, layer.units)
-    return time * products, time * (
-        added + gates + state + 5 * layer.units
-    )  # r*h, 1-z, z*h, (1-z)*g, their sum
+    # r*h, 1-z, z*h, (1-z)*g, their sum
+    return time * products, time * (added + gates + state + 5 * layer.units)
 
 
 @register(layers.Bidirectional)
@@ -265,7 +260,7 @@ def _time_distributed(layer, inputs, output, arguments):
 
 @register(layers.MultiHeadAttention)
 def _attention(layer, inputs, output, arguments):
-    """Four projections, scores and weighted sums; a mask saves nothing, Keras computes all pairs."""
+    """Count four projections, scores and weighted sums; a mask saves nothing, Keras computes all pairs."""
     given = inspect.signature(layer.call).bind_partial(*arguments.args, **arguments.kwargs).arguments
     query, value = tuple(given["query"].shape[1:]), tuple(given["value"].shape[1:])
     key = value if given.get("key") is None else tuple(given["key"].shape[1:])
@@ -282,9 +277,8 @@ def _attention(layer, inputs, output, arguments):
     )
     pairs = heads * asked * known
     biases = heads * (asked * key_size + known * (key_size + value_size)) + math.prod(output)
-    other = (
-        layer.use_bias * biases + heads * asked * key_size + ACTIVATIONS["softmax"] * pairs
-    )  # 1/√d scales queries
+    # 1/√d scales queries
+    other = layer.use_bias * biases + heads * asked * key_size + ACTIVATIONS["softmax"] * pairs
     return projections + pairs * (key_size + value_size), other
 
 
@@ -293,9 +287,8 @@ def _attention(layer, inputs, output, arguments):
 
 @register(layers.BatchNormalization)
 def _batch_norm(layer, inputs, output, _):
-    return 0, 2 * math.prod(
-        output
-    )  # in inference mean, variance, scale and shift fold into one product and one sum
+    # in inference mean, variance, scale and shift fold into one product and one sum
+    return 0, 2 * math.prod(output)
 
 
 @register(layers.LayerNormalization)
@@ -310,9 +303,8 @@ def _layer_norm(layer, inputs, output, _):
 @register(layers.RMSNormalization)
 def _rms_norm(layer, inputs, output, _):
     numbers = math.prod(output)
-    return 0, 4 * numbers + 3 * numbers // output[
-        -1
-    ]  # square, add up, multiply, scale; divide, epsilon, root
+    # square, add up, multiply, scale; divide, epsilon, root
+    return 0, 4 * numbers + 3 * numbers // output[-1]
 
 
 @register(layers.GroupNormalization)
@@ -354,7 +346,7 @@ def _activation(layer, inputs, output, _):
 
 
 def _each(flops):
-    """So many FLOPs a number of the output."""
+    """Count so many FLOPs per number of the output."""
     return lambda layer, inputs, output, _: (0, flops * math.prod(output))
 
 
@@ -385,7 +377,7 @@ _OPERATIONS = {
 
 
 def transformer_block(width, hidden, cross=False):
-    """Parameters of one Transformer block with biases: attention, feed-forward, and a layer normalisation for each.
+    """Return the parameters of one Transformer block with biases: attention, feed-forward, two normalisations.
 
     4 (d^2 + d) for an attention (twice with cross attention), 2 d h + h + d for the feed-forward part, 2 d a normalisation.
     Source: Vaswani et al. 2017, arXiv:1706.03762, sections 3.2 and 3.3.
@@ -401,12 +393,14 @@ def transformer_block(width, hidden, cross=False):
 
 
 def transformer_parameters(blocks, width, vocabulary, positions=0, decoder_blocks=0, hidden=None, bert=False):
-    """Parameters of a Transformer, output weights shared with the token embedding.
+    """Return the parameters of a Transformer, output weights shared with the token embedding.
 
     Args:
         blocks: of the one stack (GPT, BERT), or of the encoder.
-        width: d_model. hidden: width of the feed-forward part, 4 d_model when None.
-        vocabulary, positions: rows of the token embedding and of a learned position embedding (0: sinusoidal).
+        width: d_model.
+        hidden: width of the feed-forward part, 4 d_model when None.
+        vocabulary, positions: rows of the token embedding and of a learned position embedding (0:
+            sinusoidal).
         decoder_blocks: blocks with cross attention (an encoder-decoder).
         bert: adds the two segment vectors and the pooler, and normalises the embeddings instead of the end.
 
@@ -420,7 +414,7 @@ def transformer_parameters(blocks, width, vocabulary, positions=0, decoder_block
 
 
 def transformer_products(blocks, width, vocabulary, context, hidden=None):
-    """Multiply-adds for one token of a one-stack Transformer that sees `context` tokens, next-token logits included.
+    """Return the multiply-adds per token of a one-stack Transformer that sees `context` tokens, logits included.
 
     Every weight matrix once, 4 d^2 + 2 d h a block and V d for the logits; scores and weighted sums, 2 d a token seen.
     A causal mask saves nothing here: all pairs are computed, as Keras does.

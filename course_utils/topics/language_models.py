@@ -14,6 +14,8 @@ import re
 
 import numpy as np
 
+from course_utils.checking import at_least, between, expect, integer_array
+
 PADDING, START = 0, 1
 
 
@@ -38,11 +40,10 @@ class NGram:
 
     def __init__(self, order, vocabulary):
         """Args: order, the n of the n-grams; vocabulary, how many different tokens, padding and start included."""
-        if order < 1 or vocabulary < 3 or vocabulary**order >= 2**63:
-            raise ValueError(
-                "NGram: 需要 order >= 1、vocabulary >= 3，且 vocabulary ** order < 2 ** 63 · expected order >= 1, vocabulary >= 3 "
-                f"and vocabulary ** order < 2 ** 63; found order={order}, vocabulary={vocabulary}"
-            )
+        at_least(1, order=order)
+        at_least(3, vocabulary=vocabulary)
+        fits = vocabulary**order < 2**63
+        expect(fits, "vocabulary ** order", "应小于 2 ** 63", "less than 2 ** 63", f"{vocabulary} ** {order}")
         self.order, self.vocabulary = order, vocabulary
 
     def fit(self, sequences):
@@ -76,24 +77,15 @@ class NGram:
         return [level[0] for level in self._levels]
 
     def log_probabilities(self, sequences):
-        """log p of each token after the first: float64 (batch, time - 1), 0 where there is padding."""
+        """Return log p of each token after the first: float64 (batch, time - 1), 0 where there is padding."""
         sequences = np.asarray(sequences)
         probability = self._probability(self._keys(sequences)).reshape(len(sequences), -1)
         return np.where(sequences[:, 1:] == PADDING, 0.0, np.log(np.where(probability > 0, probability, 1)))
 
     def _keys(self, sequences):
-        """Each predicted token with the order - 1 before it as one number: int64 (batch * (time - 1),)."""
-        sequences = np.asarray(sequences)
-        if sequences.ndim != 2 or sequences.shape[1] < 2 or sequences.dtype.kind not in "iu":
-            raise ValueError(
-                "NGram: 需要整数数组 (批, 时间)，时间至少为 2 · expected whole numbers (batch, time), time at least 2; "
-                f"found {sequences.dtype} {sequences.shape}"
-            )
-        if sequences.min() < 0 or sequences.max() >= self.vocabulary:
-            raise ValueError(
-                f"NGram: 词元应在 0 到 {self.vocabulary - 1} 之间 · expected tokens from 0 to {self.vocabulary - 1}, "
-                f"found {sequences.min()} to {sequences.max()}"
-            )
+        """Return each predicted token with the order - 1 before it as one number: int64 (batch * (time - 1),)."""
+        sequences = _rows_of_tokens(sequences)
+        between(0, self.vocabulary - 1, sequences=sequences)
         padded = np.pad(sequences, ((0, 0), (self.order - 1, 0)), constant_values=START)
         keys = np.zeros((len(sequences), sequences.shape[1] - 1), "int64")
         for place in range(self.order):
@@ -102,7 +94,7 @@ class NGram:
         return keys.ravel()
 
     def _probability(self, keys):
-        """p_n of the n-grams in `keys`, any shape, by the recursion from the shortest context up."""
+        """Return p_n of the n-grams in `keys`, any shape, by the recursion from the shortest context up."""
         token = keys % self.vocabulary
         probability = np.where((token == PADDING) | (token == START), 0.0, 1 / (self.vocabulary - 2))
         for n, (discount, grams, counts, contexts, totals, kinds) in enumerate(self._levels, start=1):
@@ -117,11 +109,11 @@ class NGram:
     # ------------------------------------------------------------ the methods of a stepper
 
     def start(self, batch):
-        """The state before the first token: the last order - 1 tokens, int64 (batch, order - 1)."""
+        """Return the state before the first token: the last order - 1 tokens, int64 (batch, order - 1)."""
         return np.full((batch, self.order - 1), START, "int64")
 
     def step(self, tokens, state):
-        """One more token (batch,) -> (log-probabilities of the next one (batch, vocabulary), new state)."""
+        """Return (log-probabilities of the next token (batch, vocabulary), new state) after one more token (batch,)."""
         state = np.concatenate([state, np.asarray(tokens, "int64")[:, None]], axis=1)[:, 1 : self.order]
         context = np.zeros(len(state), "int64")
         for column in state.T:
@@ -133,9 +125,8 @@ class NGram:
             places = np.minimum(np.searchsorted(contexts, key), len(contexts) - 1)
             for row in np.flatnonzero(contexts[places] == key):
                 place = places[row]
-                begin = np.searchsorted(
-                    grams, key[row] * self.vocabulary
-                )  # what followed stands in one piece
+                # what followed stands in one piece
+                begin = np.searchsorted(grams, key[row] * self.vocabulary)
                 seen = slice(begin, begin + kinds[place])
                 probability[row] *= discount * kinds[place] / totals[place]
                 kept = np.maximum(counts[seen] - discount, 0) / totals[place]
@@ -145,18 +136,24 @@ class NGram:
 
     @staticmethod
     def reorder(state, rows):
-        """The state whose row i is row rows[i] of the old one."""
+        """Return the state whose row i is row rows[i] of the old one."""
         return state[np.asarray(rows)]
 
 
+def _rows_of_tokens(sequences):
+    sequences = integer_array(sequences, "sequences", ("batch", "time"))
+    expect(sequences.shape[1] >= 2, "sequences", "时间应至少为 2", "time at least 2", sequences.shape)
+    return sequences
+
+
 def _runs(ordered):
-    """The different numbers of a sorted array and how often each stands there, int32."""
+    """Return the different numbers of a sorted array and how often each stands there, int32."""
     begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])).astype("int32")
     return ordered[begins], np.diff(begins, append=np.int32(len(ordered)))
 
 
 def _look_up(keys, known, values):
-    """values[i] where keys equals known[i] (sorted), 0 where it is not known."""
+    """Return values[i] where keys equals known[i] (sorted), 0 where it is not known."""
     places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
     return np.where(known[places] == keys, values[places], 0)
 
@@ -190,16 +187,12 @@ class BytePairs:
 
     @classmethod
     def learn(cls, text, size, alphabet=""):
-        """Pieces from a training text: its characters and those of `alphabet`, then joined pairs; `size` numbers in all.
+        """Learn tokens from a text: its characters and those of `alphabet`, then joined pairs; `size` numbers in all.
 
         There are fewer when no pair is left that occurs twice.
         """
         characters = sorted(set(text) | set(alphabet))
-        if size < len(characters) + 2:
-            raise ValueError(
-                f"BytePairs: size 应至少为 {len(characters) + 2} · expected a size of at least {len(characters) + 2} "
-                f"(padding, start and {len(characters)} characters), found {size}"
-            )
+        at_least(len(characters) + 2, size=size)  # padding, start and the characters
         counts = collections.Counter(_WORDS.findall(text))
         words = [(list(word), count) for word, count in counts.items() if len(word) > 1]
         pairs, places = collections.Counter(), collections.defaultdict(set)
@@ -225,7 +218,7 @@ class BytePairs:
         return cls(characters, joins)
 
     def encode(self, text):
-        """Numbers of the pieces of `text`: int32 (time,). ValueError for a character that was not learned."""
+        """Return the numbers of the pieces of `text`: int32 (time,). ValueError for a character that was not learned."""
         numbers = []
         for word in map(re.Match.group, _WORDS.finditer(text)):
             if word not in self._known:
@@ -235,8 +228,7 @@ class BytePairs:
 
     def _cut(self, word):
         unknown = set(word) - self._numbers.keys()
-        if unknown:
-            raise ValueError(f"BytePairs: 未学过的字符 · characters that were not learned: {sorted(unknown)}")
+        expect(not unknown, "text", "应只含学过的字符", "characters that were learned", sorted(unknown))
         parts = list(word)
         while len(parts) > 1:
             best = min(
@@ -248,12 +240,12 @@ class BytePairs:
         return [self._numbers[part] for part in parts]
 
     def decode(self, numbers):
-        """The text of whole numbers; padding and start are nothing."""
+        """Return the text of whole numbers; padding and start are nothing."""
         return "".join(self.pieces[number] for number in numbers)
 
 
 def _joined(parts, pair):
-    """The list with each occurrence of the pair, from the left, made one."""
+    """Return the list with each occurrence of the pair, from the left, made one."""
     result, place = [], 0
     while place < len(parts):
         if tuple(parts[place : place + 2]) == pair:
@@ -266,7 +258,7 @@ def _joined(parts, pair):
 
 
 def paragraphs(text):
-    """A text with one paragraph a line: line breaks inside a paragraph and repeated spaces become one space."""
+    """Return a text with one paragraph per line: line breaks inside one and repeated spaces become one space."""
     return "\n".join(" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", text) if part.strip())
 
 
@@ -274,7 +266,7 @@ def paragraphs(text):
 
 
 def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
-    """log p of each token after the first by a Keras model: float64 (batch, time - 1), 0 where there is padding.
+    """Return log p of each token after the first by a Keras model: float64 (batch, time - 1), 0 at padding.
 
     Args:
         model: tokens (batch, time) -> logits of the next token, such as `transformer.decoder_only`.
@@ -286,12 +278,7 @@ def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
 
     from course_utils import training
 
-    sequences = np.asarray(sequences)
-    if sequences.ndim != 2 or sequences.shape[1] < 2:
-        raise ValueError(
-            "log_probabilities: 需要 (批, 时间)，时间至少为 2 · expected (batch, time), time at least 2; "
-            f"found {sequences.shape}"
-        )
+    sequences = _rows_of_tokens(sequences)
 
     predict, parts = training.forward(model), []
     for begin in range(0, len(sequences), batch_size):
@@ -304,7 +291,7 @@ def log_probabilities(model, sequences, temperature=1.0, batch_size=20):
 
 
 def bits(log_probability):
-    """What a text costs, in bits: minus the sum of the natural logarithms of its tokens' probabilities, over log 2."""
+    """Return what a text costs in bits: minus the sum of the logarithms of its tokens' probabilities, over log 2."""
     return float(-np.sum(log_probability) / np.log(2))
 
 
@@ -322,11 +309,9 @@ def windows(numbers, length, stride):
         first it has at least length - 1 - stride tokens before it.
     """
     numbers = np.asarray(numbers, "int32")
-    if numbers.ndim != 1 or len(numbers) < 2 or not 1 <= stride < length:
-        raise ValueError(
-            "windows: 需要一维整数数组和 1 <= stride < length · expected whole numbers (time,), at least two, and "
-            f"1 <= stride < length; found {numbers.shape}, length={length}, stride={stride}"
-        )
+    fits = numbers.ndim == 1 and len(numbers) >= 2
+    expect(fits, "numbers", "形状应为 (time,)，至少 2 个", "shape (time,), at least 2", numbers.shape)
+    between(1, length - 1, stride=stride)
     count = 1 + max(0, -(-(len(numbers) - length) // stride))
     padded = np.pad(
         numbers, (0, (count - 1) * stride + length - min(len(numbers), (count - 1) * stride + length))
@@ -339,11 +324,10 @@ def windows(numbers, length, stride):
 
 
 def distinct(texts, n):
-    """Share of different ones among all n-grams of the texts (strings or lists of tokens); 1 = nothing is repeated.
+    """Return the share of different ones among all n-grams of texts (strings or lists); 1: nothing is repeated.
 
     Source: Li et al. 2016, A diversity-promoting objective function for neural conversation models, arXiv:1510.03055.
     """
     grams = [tuple(text[place : place + n]) for text in texts for place in range(len(text) - n + 1)]
-    if not grams:
-        raise ValueError(f"distinct: 没有长度为 {n} 的片段 · no text has {n} tokens")
+    expect(grams, "texts", f"至少一个应有 {n} 个词元", f"at least one with {n} tokens", "none")
     return len(set(grams)) / len(grams)

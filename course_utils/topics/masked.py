@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from course_utils import checking
 from course_utils.topics import text
 
 PADDING, UNKNOWN, MASK, CLS = 0, 1, 2, 3
@@ -25,25 +26,25 @@ POOLINGS = ("mean", "max", "cls")
 
 
 def vocabulary(texts, language, size):
-    """A `text.Vocabulary` of training texts with [MASK] = 2 and [CLS] = 3; ordinary tokens from 4 on."""
+    """Return a `text.Vocabulary` of training texts with [MASK] = 2 and [CLS] = 3; ordinary tokens from 4 on."""
     return text.Vocabulary(texts, language, size=size, special=("[MASK]", "[CLS]"))
 
 
 def rows(words, texts, length):
-    """One row a text: int32 (texts, length), [CLS], then the first length - 1 tokens, padding."""
+    """Return one row per text: int32 (texts, length), [CLS], then the first length - 1 tokens, padding."""
     encoded = words.encode(texts, length - 1)
     return np.concatenate([np.full((len(encoded), 1), CLS, "int32"), encoded], axis=1)
 
 
 def pieces(words, texts, length, shortest=8):
-    """All of every text for pre-training: long ones in several rows, remainders of fewer than `shortest` tokens left out.
+    """Return rows with all of every text, long ones in several; remainders below `shortest` tokens are left out.
 
     Returns int32 (pieces, length), each row with [CLS] first.
     """
     found = []
-    for one in texts:
-        count = len(text.tokens(one, words.language))
-        tokens = words.encode([one], max(1, count))[0, :count]
+    for given in texts:
+        count = len(text.tokens(given, words.language))
+        tokens = words.encode([given], max(1, count))[0, :count]
         for begin in range(0, len(tokens), length - 1):
             part = tokens[begin : begin + length - 1]
             if len(part) >= shortest:
@@ -74,11 +75,10 @@ def hide(tokens, size, random, share=0.15, rule=(0.8, 0.1, 0.1), most=None):
         ValueError: a share outside (0, 1] or a rule that does not add up to 1.
     """
     tokens = np.asarray(tokens, "int32")
-    if not 0 < share <= 1 or len(rule) != 3 or min(rule) < 0 or abs(sum(rule) - 1) > 1e-9:
-        raise ValueError(
-            "hide: share 应在 (0, 1] 内，rule 三项之和应为 1 · expected share in (0, 1] and three rule shares that add up to 1; "
-            f"found share={share}, rule={rule}"
-        )
+    checking.share(share=share, rule=rule)
+    checking.positive(share=share)
+    adds_up = len(rule) == 3 and abs(sum(rule) - 1) <= 1e-9
+    checking.expect(adds_up, "rule", "三项之和应为 1", "three shares that add up to 1", rule)
     most = most or max(1, round(share * tokens.shape[1]))
     ordinary = tokens >= FIRST
     counts = np.minimum(np.maximum(np.round(share * ordinary.sum(axis=1)), ordinary.any(axis=1)), most)
@@ -121,7 +121,7 @@ class TiedScores(layers.Layer):
 
 
 def guesser(encoder, places):
-    """A model for pre-training: [inputs (batch, length), places (batch, places)] -> logits (batch, places, words).
+    """Return a model for pre-training: [inputs (batch, length), places (batch, n)] -> logits (batch, n, words).
 
     Only the asked places go through the head: the large product with the vocabulary is needed for one token in seven. The
     scores use the encoder's own embeddings, as BERT's do.
@@ -136,15 +136,12 @@ def guesser(encoder, places):
 
 
 def classifier(encoder, classes=2, pooling="mean", dropout=0.1):
-    """A model for a label of the whole row: tokens (batch, length) -> logits (batch, classes).
+    """Return a model for a label of the whole row: tokens (batch, length) -> logits (batch, classes).
 
     Args:
         pooling: "mean" or "max" over the real tokens (padding never counts), or "cls", the state of the first token.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(
-            f"classifier: pooling 应为 {POOLINGS} 之一 · expected one of {POOLINGS}, found {pooling!r}"
-        )
+    checking.one_of(POOLINGS, pooling=pooling)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     states = encoder(tokens)  # (batch, length, hidden size)
     real = ops.cast(ops.not_equal(tokens, PADDING), states.dtype)[..., None]  # (batch, length, 1)

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from dp_accounting import pld, rdp
 
-from course_utils.reference import error
+from course_utils import checking
 
 MODULUS = 2**32  # secure aggregation counts modulo this, as uint32 does by itself
 FRACTION_BITS = 16  # an encoded number is a whole multiple of 2^-16
@@ -29,7 +29,7 @@ FRACTION_BITS = 16  # an encoded number is a whole multiple of 2^-16
 
 
 def roc(members, others):
-    """How often "member" is said of others and of members, for every threshold on a score.
+    """Return how often "member" is said of others and of members, for every threshold on a score.
 
     Args:
         members, others: scores (a higher one says "member"), shapes (m,) and (n,). For the attack by loss of Yeom et
@@ -49,7 +49,7 @@ def roc(members, others):
 
 
 def area_under_roc(members, others):
-    """The chance that a random member scores above a random other (a tie counts one half); 0.5 is guessing."""
+    """Return the chance that a random member scores above a random other (a tie counts one half); 0.5 is guessing."""
     members, others = _scores(members, "members"), np.sort(_scores(others, "others"))
     below = np.searchsorted(others, members, side="left")
     not_above = np.searchsorted(others, members, side="right")
@@ -57,22 +57,20 @@ def area_under_roc(members, others):
 
 
 def advantage(members, others):
-    """Largest true minus false positive rate of any threshold: 0 is guessing, 1 is certainty (Yeom et al. 2017,
-    arXiv:1709.01604). An upper estimate, since the threshold is picked afterwards."""
+    """Return the largest true minus false positive rate of any threshold: 0 is guessing, 1 is certainty.
+
+    An upper estimate, since the threshold is picked afterwards. Source: Yeom et al. 2017, arXiv:1709.01604.
+    """
     false_positive, true_positive = roc(members, others)
     return float(np.max(true_positive - false_positive))
 
 
 def true_positive_rate(members, others, false_positive_rate=0.01):
-    """Share of the members found when at most this share of others is accused wrongly.
+    """Return the share of the members found when at most this share of others is accused wrongly.
 
     Carlini et al. 2021 (arXiv:2112.03570) ask for it, since a mean over everybody hides those who are found for sure.
     """
-    if not 0 < false_positive_rate < 1:
-        raise error(
-            f"false_positive_rate 应在 0 与 1 之间，实际为 {false_positive_rate}",
-            f"true_positive_rate: expected a false positive rate between 0 and 1, found {false_positive_rate}",
-        )
+    checking.inside(0, 1, false_positive_rate=false_positive_rate)
     false_positive, true_positive = roc(members, others)
     return float(true_positive[false_positive <= false_positive_rate].max())
 
@@ -81,7 +79,7 @@ def true_positive_rate(members, others, false_positive_rate=0.01):
 
 
 def per_example_gradients(model, inputs, labels):
-    """The gradient of each example's own cross entropy: a list, a tensor (batch, *weight shape) for each weight.
+    """Return the gradient of each example's own cross entropy: one tensor (batch, *weight shape) per weight.
 
     `tf.vectorized_map` runs one example's forward and backward pass for all of them at once. Layers that mix the
     examples of a batch (BatchNormalization) have no gradient of one example; do not use them.
@@ -113,8 +111,7 @@ def clipped_sum(gradients, clip, mask=None):
         clip: C, positive.
         mask: (batch,), 1 for an example and 0 for padding; None: all are examples.
     """
-    if clip <= 0:
-        raise error(f"clip 应为正数，实际为 {clip}", f"clipped_sum: expected a positive clip, found {clip}")
+    checking.positive(clip=clip)
     squares = [tf.reduce_sum(tf.reshape(g, (tf.shape(g)[0], -1)) ** 2, axis=1) for g in gradients]
     norms = tf.sqrt(tf.add_n(squares))  # (batch,)
     factors = tf.minimum(1.0, clip / tf.maximum(norms, 1e-12))
@@ -131,11 +128,9 @@ def poisson_sample(count, rate, chunk, generator):
     Returns:
         indices (chunks, chunk), with 0 as padding, and mask (chunks, chunk), 1 for an example and 0 for padding.
     """
-    if not 0 < rate <= 1 or count < 1 or chunk < 1:
-        raise error(
-            f"rate 应在 0 到 1 之间，count 与 chunk 至少为 1，实际为 {rate}、{count}、{chunk}",
-            f"poisson_sample: expected a rate in (0, 1], count and chunk of at least 1; found {rate}, {count}, {chunk}",
-        )
+    checking.share(rate=rate)
+    checking.positive(rate=rate)
+    checking.at_least(1, count=count, chunk=chunk)
     taken = np.flatnonzero(generator.random(count) < rate)
     chunks = -(-len(taken) // chunk)
     indices, mask = np.zeros(chunks * chunk, dtype=np.int32), np.zeros(chunks * chunk, dtype=np.float32)
@@ -157,7 +152,7 @@ def train_private(
     seed=0,
     after_step=None,
 ):
-    r"""DP-SGD: Poisson sampling, clipped gradients of single examples, Gaussian noise on their sum.
+    r"""Train by DP-SGD: Poisson sampling, clipped gradients of single examples, Gaussian noise on their sum.
 
     gradient = (sum over the sample of clip(g_i) + N(0, (noise_multiplier C)^2)) / (rate * count)
 
@@ -176,18 +171,15 @@ def train_private(
         after_step: called with the number of steps done, after each.
 
     Returns:
-        The sizes of the samples, one a step.
+        The sizes of the samples, one per step.
 
     Source: Abadi et al. 2016, arXiv:1607.00133, algorithm 1.
     """
     inputs, labels = np.asarray(inputs), np.asarray(labels).astype(np.int32)
-    if noise_multiplier < 0 or steps < 1 or clip <= 0 or labels.shape != (len(inputs),):
-        raise error(
-            f"需要 noise_multiplier ≥ 0、steps ≥ 1、clip > 0，且每个样本一个标签，实际为 {noise_multiplier}、{steps}、"
-            f"{clip}、{labels.shape}",
-            f"train_private: expected noise_multiplier >= 0, steps >= 1, clip > 0 and a label for each input; found "
-            f"{noise_multiplier}, {steps}, {clip}, {labels.shape}",
-        )
+    checking.at_least(0, noise_multiplier=noise_multiplier)
+    checking.at_least(1, steps=steps)
+    checking.positive(clip=clip)
+    checking.require_shape(labels, (len(inputs),), "labels")
     generator = np.random.default_rng(seed)
     weights = model.trainable_variables
     if not optimizer.built:
@@ -204,7 +196,7 @@ def train_private(
             whole + noise_multiplier * clip * generator.standard_normal(whole.shape, dtype=np.float32)
             for whole in total
         ]
-        optimizer.apply([tf.constant(sum_ / (rate * len(inputs))) for sum_ in noisy], weights)
+        optimizer.apply([tf.constant(total / (rate * len(inputs))) for total in noisy], weights)
         sizes.append(int(masks.sum()))
         if after_step is not None:
             after_step(step + 1)
@@ -212,7 +204,7 @@ def train_private(
 
 
 def epsilon(noise_multiplier, rate, steps, delta=1e-5, accountant="pld"):
-    """Epsilon of DP-SGD with Poisson sampling at this delta, by Google's dp-accounting.
+    """Return the epsilon of DP-SGD with Poisson sampling at this delta, by Google's dp-accounting.
 
     Neighbouring data sets differ by one example added or removed.
 
@@ -221,17 +213,11 @@ def epsilon(noise_multiplier, rate, steps, delta=1e-5, accountant="pld"):
         accountant: "pld" (privacy loss distributions: numerical and nearly exact) or "rdp" (Rényi, the heir of Abadi et
             al.'s moments accountant, a looser bound).
     """
-    if accountant not in ("pld", "rdp"):
-        raise error(
-            f'accountant 应为 "pld" 或 "rdp"，实际为 {accountant!r}',
-            f'epsilon: expected "pld" or "rdp" as accountant, found {accountant!r}',
-        )
-    if noise_multiplier < 0 or not 0 < rate <= 1 or steps < 0 or not 0 < delta < 1:
-        raise error(
-            f"参数超出范围：{noise_multiplier}、{rate}、{steps}、{delta}",
-            "epsilon: expected noise_multiplier >= 0, rate in (0, 1], steps >= 0, delta in (0, 1); found "
-            f"{noise_multiplier}, {rate}, {steps}, {delta}",
-        )
+    checking.one_of(("pld", "rdp"), accountant=accountant)
+    checking.at_least(0, noise_multiplier=noise_multiplier, steps=steps)
+    checking.share(rate=rate)
+    checking.positive(rate=rate)
+    checking.inside(0, 1, delta=delta)
     if noise_multiplier == 0:
         return math.inf if steps else 0.0
     event = dp_accounting.GaussianDpEvent(noise_multiplier)
@@ -242,17 +228,14 @@ def epsilon(noise_multiplier, rate, steps, delta=1e-5, accountant="pld"):
 
 
 def gaussian_epsilon(noise_multiplier, delta=1e-5):
-    r"""Epsilon of the plain Gaussian mechanism (one step, everybody in it), from its closed form.
+    r"""Return the epsilon of the plain Gaussian mechanism (one step, everybody in it), from its closed form.
 
     delta(e) = Phi(1 / (2 s) - e s) - exp(e) Phi(-1 / (2 s) - e s),   s: noise multiplier, Phi: normal distribution,
 
     falls with e; the e with the wanted delta is found by halving. Source: Balle, Wang 2018, arXiv:1805.06530, theorem 8.
     """
-    if noise_multiplier <= 0 or not 0 < delta < 1:
-        raise error(
-            f"noise_multiplier 应为正数，delta 在 0 与 1 之间，实际为 {noise_multiplier}、{delta}",
-            f"gaussian_epsilon: expected a positive noise multiplier and delta in (0, 1), found {noise_multiplier}, {delta}",
-        )
+    checking.positive(noise_multiplier=noise_multiplier)
+    checking.inside(0, 1, delta=delta)
     normal = NormalDist().cdf
 
     def delta_of(e):
@@ -274,13 +257,13 @@ def gaussian_epsilon(noise_multiplier, delta=1e-5):
 
 
 def split_evenly(labels, clients, seed=0):
-    """IID clients: the shuffled examples in equal parts, int (clients, examples a client)."""
+    """Return IID clients: the shuffled examples in equal parts, int (clients, examples per client)."""
     count = _divisible(labels, clients)
     return np.random.default_rng(seed).permutation(count).reshape(clients, -1)
 
 
 def split_by_label(labels, clients, shards=2, seed=0):
-    """Clients with few classes: sorted by label, cut into `clients * shards` pieces, `shards` random pieces a client.
+    """Return clients with few classes: sorted by label, cut into pieces, `shards` random pieces per client.
 
     With 2 shards most clients hold two digits. Source: McMahan et al. 2016, arXiv:1602.05629, section 3.
 
@@ -309,17 +292,13 @@ class LocalTraining:
     def __call__(self, weights, inputs, labels, seed=0):
         """Start at `weights` (arrays), train on one client's examples, return the new weights as arrays."""
         steps = len(inputs) // self.batch_size
-        if steps < 1:
-            raise error(
-                f"至少需要 {self.batch_size} 个样本，实际为 {len(inputs)}",
-                f"LocalTraining: expected at least {self.batch_size} examples, found {len(inputs)}",
-            )
+        wanted = f"应至少有 {self.batch_size} 个样本", f"at least {self.batch_size} examples"
+        checking.expect(steps >= 1, "inputs", *wanted, len(inputs))
         self.model.set_weights(weights)
         generator = np.random.default_rng(seed)
         orders = [generator.permutation(len(inputs))[: steps * self.batch_size] for _ in range(self.epochs)]
-        order = (
-            np.concatenate(orders).reshape(-1, self.batch_size).astype(np.int32)
-        )  # (epochs * steps, batch)
+        # (epochs * steps, batch)
+        order = np.concatenate(orders).reshape(-1, self.batch_size).astype(np.int32)
         self._run(tf.constant(inputs), tf.constant(np.asarray(labels), tf.int32), tf.constant(order))
         return self.model.get_weights()
 
@@ -336,17 +315,17 @@ class LocalTraining:
 
 
 def weighted_mean(models, counts):
-    r"""Federated averaging: sum_k (n_k / n) w_k, for each weight array. Source: McMahan et al. 2016, arXiv:1602.05629.
+    r"""Return the federated average: sum_k (n_k / n) w_k, for each weight array.
+
+    Source: McMahan et al. 2016, arXiv:1602.05629.
 
     Args:
-        models: one list of weight arrays a client.
+        models: one list of weight arrays per client.
         counts: n_k, examples of each client.
     """
-    if len(models) != len(counts) or not models or min(counts) < 0 or sum(counts) == 0:
-        raise error(
-            f"每个客户端需要一个非负的样本数，实际为 {len(models)} 个模型、样本数 {list(counts)}",
-            f"weighted_mean: expected one count a model, not all 0; found {len(models)} models and counts {list(counts)}",
-        )
+    fits = len(models) == len(counts) and models and min(counts) >= 0 and sum(counts) > 0
+    wanted = "每个模型应有一个非负的样本数，不全为 0", "one count per model, none below 0 and not all 0"
+    checking.expect(fits, "counts", *wanted, f"{len(models)} models and counts {list(counts)}")
     shares = np.asarray(counts, dtype=np.float64) / np.sum(counts)
     return [
         sum(share * array for share, array in zip(shares, arrays, strict=True)).astype(arrays[0].dtype)
@@ -358,7 +337,7 @@ def weighted_mean(models, counts):
 
 
 def encode(values, bits=FRACTION_BITS, parties=1):
-    """Real numbers as whole numbers modulo 2^32: round(value * 2^bits), negative ones as 2^32 - …; uint32.
+    """Return real numbers as uint32 modulo 2^32: round(value * 2^bits), negative ones as 2^32 - ….
 
     Args:
         parties: how many encoded arrays will be added; their sum must stay within half the modulus.
@@ -368,16 +347,17 @@ def encode(values, bits=FRACTION_BITS, parties=1):
     """
     values = np.asarray(values, dtype=np.float64)
     largest = MODULUS / 2 / 2**bits / parties
-    if not np.all(np.abs(values) < largest):
-        raise error(
-            f"{parties} 方相加时，数的绝对值应小于 {largest:g}",
-            f"encode: for a sum of {parties}, expected finite numbers below {largest:g} in size",
-        )
+    size = np.max(np.abs(values), initial=0.0)
+    wanted = (
+        f"绝对值应小于 {largest:g}（{parties} 方相加）",
+        f"finite numbers below {largest:g} in size, to add {parties}",
+    )
+    checking.expect(size < largest, "values", *wanted, size)
     return (np.round(values * 2**bits).astype(np.int64) % MODULUS).astype(np.uint32)
 
 
 def decode(encoded, bits=FRACTION_BITS):
-    """The real numbers of `encode`, or of a sum of encoded arrays: float64."""
+    """Return the real numbers of `encode`, or of a sum of encoded arrays: float64."""
     return _uint32(encoded, "encoded").astype(np.int32).astype(np.float64) / 2**bits
 
 
@@ -387,28 +367,22 @@ def additive_shares(secret, parties, generator):
     All but one are drawn uniformly, the last is what is missing; any `parties - 1` of them say nothing of the secret.
     """
     secret = _uint32(secret, "secret")
-    if parties < 2:
-        raise error(
-            f"至少需要 2 方，实际为 {parties}",
-            f"additive_shares: expected at least 2 parties, found {parties}",
-        )
+    checking.at_least(2, parties=parties)
     random = generator.integers(0, MODULUS, size=(parties - 1, *secret.shape), dtype=np.uint32)
     last = secret - random.sum(axis=0, dtype=np.uint32)  # uint32 wraps around: arithmetic modulo 2^32
     return np.concatenate([random, last[None]])
 
 
 def pairwise_masks(clients, shape, seed=0):
-    """A mask a client, uint32 (clients, *shape): each pair shares a random array that one adds and the other subtracts.
+    """Return one mask per client, uint32 (clients, *shape).
+
+    Each pair shares a random array that one adds and the other subtracts.
 
     The masks add up to 0 modulo 2^32, so a server that gets masked arrays learns their sum and nothing else. Here one
     seed makes all pairs' arrays; in the protocol every pair agrees on a key of its own, and shares it among the others in
     case it drops out. Source: Bonawitz et al. 2017, doi:10.1145/3133956.3133982.
     """
-    if clients < 2:
-        raise error(
-            f"至少需要 2 个客户端，实际为 {clients}",
-            f"pairwise_masks: expected at least 2 clients, found {clients}",
-        )
+    checking.at_least(2, clients=clients)
     masks = np.zeros((clients, *shape), dtype=np.uint32)
     for first in range(clients):
         for second in range(first + 1, clients):
@@ -423,7 +397,7 @@ def pairwise_masks(clients, shape, seed=0):
 
 
 def sign_attack(model, images, labels, size):
-    r"""Fast gradient sign method: x + size * sign(dL/dx), kept within 0 and 1.
+    r"""Attack by the fast gradient sign method: x + size * sign(dL/dx), kept within 0 and 1.
 
     The step that raises a linearised loss most when no pixel may change by more than `size`. Source: Goodfellow, Shlens,
     Szegedy 2014, arXiv:1412.6572.
@@ -432,10 +406,8 @@ def sign_attack(model, images, labels, size):
         model: images (batch, ...) to logits.
         labels: the right classes, whole numbers (batch,).
     """
-    if not tf.is_tensor(size) and size < 0:
-        raise error(
-            f"size 应不小于 0，实际为 {size}", f"sign_attack: expected a size of at least 0, found {size}"
-        )
+    if not tf.is_tensor(size):
+        checking.at_least(0, size=size)
     images = tf.convert_to_tensor(images)
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -447,11 +419,7 @@ def sign_attack(model, images, labels, size):
 
 def flip_labels(labels, source, target, share, seed=0):
     """Poison: `share` of the examples of class `source` get the label `target`; a new array, and which were flipped."""
-    if not 0 <= share <= 1:
-        raise error(
-            f"share 应在 0 到 1 之间，实际为 {share}",
-            f"flip_labels: expected a share from 0 to 1, found {share}",
-        )
+    checking.share(share=share)
     labels = np.array(labels)
     victims = np.flatnonzero(labels == source)
     chosen = np.random.default_rng(seed).permutation(victims)[: round(share * len(victims))]
@@ -464,35 +432,27 @@ def flip_labels(labels, source, target, share, seed=0):
 
 @tf.function(reduce_retracing=True)
 def _chunk_sum(model, inputs, labels, mask, clip):
-    """Traced once for a model and a clip, however often the model is trained anew."""
+    """Return `clipped_sum`, traced once for a model and a clip, however often the model is trained anew."""
     return clipped_sum(per_example_gradients(model, inputs, labels), clip, mask)
 
 
 def _scores(scores, name):
     scores = np.asarray(scores, dtype=np.float64)
-    if scores.ndim != 1 or len(scores) == 0 or np.any(np.isnan(scores)):
-        raise error(
-            f"{name} 应为一维非空数组，且不含 NaN，实际形状为 {scores.shape}",
-            f"{name}: expected a list of scores without NaN, found shape {scores.shape}",
-        )
+    scores = checking.array_with_axes(scores, name, ("scores",))
+    checking.expect(not np.any(np.isnan(scores)), name, "不应含 NaN", "scores without NaN", "NaN")
     return scores
 
 
 def _divisible(labels, parts):
     count = len(labels)
-    if parts < 1 or count % parts:
-        raise error(
-            f"样本数 {count} 应能被 {parts} 整除",
-            f"expected a number of examples that {parts} divides, found {count}",
-        )
+    checking.at_least(1, parts=parts)
+    checking.multiple_of(parts, examples=count)
     return count
 
 
 def _uint32(array, name):
     array = np.asarray(array)
-    if array.dtype != np.uint32:
-        raise error(
-            f"{name} 应为 uint32，实际为 {array.dtype}，请先用 encode",
-            f"{name}: expected uint32, found {array.dtype}; use encode first",
-        )
+    checking.expect(
+        array.dtype == np.uint32, name, "应为 uint32（先用 encode）", "uint32 (use encode first)", array.dtype
+    )
     return array

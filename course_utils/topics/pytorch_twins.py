@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from course_utils import datasets
+from course_utils.checking import expect, one_of
 
 # name of the network -> name of the parameter -> shape: dense (out, in), convolution (out, in, height, width)
 SHAPES = {
@@ -45,8 +46,7 @@ def starting_state(name, seed=0):
     Returns: {"hidden.weight": (out, in) array, "hidden.bias": (out,) array, ...} in the network's order.
     Raises: ValueError for another name.
     """
-    if name not in SHAPES:
-        raise ValueError(f"网络应为 · expected one of {', '.join(SHAPES)}; found {name!r}")
+    one_of(tuple(SHAPES), name=name)
     random, state = np.random.default_rng(seed), {}
     for parameter, shape in SHAPES[name].items():
         layer = parameter.split(".")[0]
@@ -61,10 +61,9 @@ def batches(steps=10, size=16):
     Raises: ValueError if MNIST has fewer digits than asked for.
     """
     digits = datasets.mnist()
-    if not 0 < steps * size <= len(digits.x_train):
-        raise ValueError(
-            f"最多 · expected 1 to {len(digits.x_train):,} digits in all; found {steps} × {size}"
-        )
+    most = len(digits.x_train)
+    wanted = f"总数应为 1 到 {most:,}", f"1 to {most:,} digits in all"
+    expect(0 < steps * size <= most, "steps, size", *wanted, f"{steps} × {size}")
     images = digits.x_train[: steps * size, np.newaxis] / 255  # (steps * size, 1, 28, 28)
     labels = digits.y_train[: steps * size].astype("int64")
     return [
@@ -109,7 +108,7 @@ class PyTorchTwins:
 
 
 def recorded():
-    """What `python -m course_utils.topics.torch_twins` recorded, for readers without PyTorch."""
+    """Return what `python -m course_utils.topics.torch_twins` recorded, for readers without PyTorch."""
     with np.load(io.BytesIO(datasets.read("pytorch_twins.npz")), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     defaults, version = json.loads(str(arrays.pop("defaults"))), str(arrays.pop("version"))

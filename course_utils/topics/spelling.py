@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from course_utils import datasets
+from course_utils.checking import expect, not_empty
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 PHONEMES = (
@@ -26,7 +27,7 @@ LONGEST_SOURCE, LONGEST_TARGET = 32, 32
 
 
 def words():
-    """{word: pronunciations without stress, without repetition}, of the words made of a-z and the apostrophe.
+    """Return {word: pronunciations without stress, without repetition} of words made of a-z and the apostrophe.
 
     An entry of the dictionary with a digit, a full stop or a hyphen is left out. From a.d. to AH0: the dictionary marks
     stress by a digit after the vowel; "AH0" becomes "AH".
@@ -35,13 +36,15 @@ def words():
     for word, pronunciations in datasets.cmudict().words.items():
         if re.fullmatch(r"[a-z']+", word) and re.search("[a-z]", word):
             # Interned: one "AH" for the whole dictionary instead of 71,203, which saves 50 MB.
-            plain = (tuple(sys.intern(phoneme.rstrip("012")) for phoneme in one) for one in pronunciations)
+            plain = (
+                tuple(sys.intern(phoneme.rstrip("012")) for phoneme in given) for given in pronunciations
+            )
             kept[word] = list(dict.fromkeys(plain))
     return kept
 
 
 def split(known):
-    """Fixed lists of words: {"train", "validation", "test"}, about 90, 5 and 5 %, in the dictionary's order.
+    """Return fixed lists of words: {"train", "validation", "test"}, about 90, 5 and 5 %, in the dictionary's order.
 
     A word belongs where the SHA-256 of its letters puts it: the same on every machine, for any part of the
     dictionary, and never on two sides.
@@ -54,7 +57,7 @@ def split(known):
 
 
 def sample(chosen, count, seed=0):
-    """`count` of the words at random, in the dictionary's order; all of them if there are no more."""
+    """Return `count` of the words at random, in the dictionary's order; all of them if there are no more."""
     if count >= len(chosen):
         return list(chosen)
     places = np.random.default_rng(seed).choice(len(chosen), size=count, replace=False)
@@ -62,18 +65,17 @@ def sample(chosen, count, seed=0):
 
 
 def letters(chosen, length=None):
-    """Words as numbers, int32 (words, length), padded with 0; an unknown character is a ValueError."""
+    """Return words as numbers, int32 (words, length), padded with 0; ValueError for an unknown character."""
     try:
         rows = [[LETTER_IDS[letter] for letter in word] for word in chosen]
-    except KeyError as error:
-        raise ValueError(
-            f"只支持 a-z 和撇号 · only a-z and the apostrophe are known; found {error.args[0]!r}"
-        ) from None
+    except KeyError as unknown:
+        letters_known = "应只含 a-z 和撇号", "only a-z and the apostrophe"
+        expect(False, "chosen", *letters_known, repr(unknown.args[0]))
     return _padded(rows, length)
 
 
 def arrays(known, chosen):
-    """(source, target, answer), int32, a row for each pronunciation of each word.
+    """Return (source, target, answer), int32, one row for each pronunciation of each word.
 
     source: the letters; answer: phonemes and END; target: START and phonemes, what the decoder has written before it
     writes `answer`. All padded with 0.
@@ -88,7 +90,7 @@ def arrays(known, chosen):
 
 
 def phonemes(ids):
-    """Numbers back to phonemes, a tuple; padding, START and END are left out."""
+    """Return the phonemes of numbers, a tuple; padding, START and END are left out."""
     return tuple(PHONEMES[number - 3] for number in ids if number >= 3)
 
 
@@ -100,7 +102,7 @@ def _padded(rows, length=None):
 
 
 def batches(source, target, answer, *, batch_size=128, edges=(7, 10, LONGEST_SOURCE), seed=0):
-    """A `tf.data.Dataset` of ({"source", "target"}, answer), each batch of words of about the same length.
+    """Return a `tf.data.Dataset` of ({"source", "target"}, answer), each batch of words of about the same length.
 
     So there is little padding, and there are few shapes to compile for.
 
@@ -118,8 +120,8 @@ def batches(source, target, answer, *, batch_size=128, edges=(7, 10, LONGEST_SOU
         if len(rows):
             height = int((answer[rows] > 0).sum(axis=1).max())
             groups.append((source[rows, :edge], target[rows, :height], answer[rows, :height]))
-    if sum(len(group[0]) for group in groups) != len(source):
-        raise ValueError(f"edges 没有覆盖所有词 · a word is longer than the last of edges={edges}")
+    covered = sum(len(group[0]) for group in groups) == len(source)
+    expect(covered, "edges", "最后一个应不小于最长的词", "a last one no shorter than the longest word", edges)
     random = np.random.default_rng(seed)
 
     def one_epoch():
@@ -142,19 +144,19 @@ def batches(source, target, answer, *, batch_size=128, edges=(7, 10, LONGEST_SOU
 
 
 def edit_distance(first, second):
-    """The least number of phonemes to insert, delete or exchange that turns one sequence into the other (Levenshtein)."""
+    """Return the least number of insertions, deletions and substitutions between two sequences (Levenshtein)."""
     previous = list(range(len(second) + 1))
-    for row, one in enumerate(first, start=1):
+    for row, left in enumerate(first, start=1):
         current = [row]
-        for column, other in enumerate(second, start=1):
-            exchange = previous[column - 1] + (one != other)
-            current.append(min(exchange, previous[column] + 1, current[-1] + 1))
+        for column, right in enumerate(second, start=1):
+            substitution = previous[column - 1] + (left != right)
+            current.append(min(substitution, previous[column] + 1, current[-1] + 1))
         previous = current
     return previous[-1]
 
 
 def error_rates(guesses, references):
-    r"""(phoneme error rate, word error rate), each word judged by the reference that fits best.
+    r"""Return (phoneme error rate, word error rate), each word judged by the reference that fits best.
 
     PER = sum of edit distances / sum of the lengths of the references chosen; WER = share of words whose guess equals
     none of its references. Among references with equal distance the longest one counts.
@@ -163,19 +165,21 @@ def error_rates(guesses, references):
         guesses: a sequence of phonemes for each word.
         references: a list of right pronunciations for each word.
     """
-    if len(guesses) != len(references) or not guesses:
-        raise ValueError(
-            f"需要等长且非空的两个列表 · two lists of the same length, not empty; found {len(guesses)}, {len(references)}"
-        )
+    not_empty(guesses=guesses)
+    count = len(guesses)
+    same = len(references) == count
+    expect(
+        same, "references", f"应与 guesses 一样有 {count} 个", f"{count}, as many as guesses", len(references)
+    )
     errors = length = wrong = 0
     for guess, right in zip(guesses, references, strict=True):
-        distance, negative_length = min((edit_distance(guess, one), -len(one)) for one in right)
+        distance, negative_length = min((edit_distance(guess, known), -len(known)) for known in right)
         errors, length, wrong = errors + distance, length - negative_length, wrong + (distance > 0)
     return errors / length, wrong / len(guesses)
 
 
 def pronounce(stepper, chosen, *, width=1, length_power=0.0, batch_size=100):
-    """The model's pronunciation of each word, a tuple of phonemes; beam search if width > 1."""
+    """Return the model's pronunciation of each word, a tuple of phonemes; beam search if width > 1."""
     from course_utils.topics import decoding
 
     order = sorted(range(len(chosen)), key=lambda place: len(chosen[place]))  # like lengths together
@@ -183,9 +187,8 @@ def pronounce(stepper, chosen, *, width=1, length_power=0.0, batch_size=100):
     for begin in range(0, len(order), batch_size):
         places = order[begin : begin + batch_size]
         rows = [chosen[place] for place in places]
-        source = letters(
-            rows + [rows[-1]] * (batch_size - len(rows)), LONGEST_SOURCE
-        )  # one shape, traced once
+        # one shape, traced once
+        source = letters(rows + [rows[-1]] * (batch_size - len(rows)), LONGEST_SOURCE)
         state = stepper.start(source=source)
         settings = {"start": START, "end": END, "longest": LONGEST_TARGET - 1}
         if width == 1:

@@ -11,6 +11,8 @@ import unicodedata
 
 import numpy as np
 
+from course_utils.checking import at_least, expect, one_of
+
 PADDING, UNKNOWN = 0, 1
 LANGUAGES = ("en", "zh")
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
@@ -26,9 +28,8 @@ def tokens(text: str, language: str) -> list:
     Raises:
         ValueError: another language, or no text.
     """
-    _check_language(language)
-    if not isinstance(text, str):
-        raise ValueError(f"tokens: 需要一个字符串 · expected a string, found {type(text).__name__}")
+    one_of(LANGUAGES, language=language)
+    expect(isinstance(text, str), "text", "应为一个字符串", "a string", type(text).__name__)
     text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     if language == "en":
         return _WORD.findall(text)
@@ -56,13 +57,11 @@ class Vocabulary:
         Raises:
             ValueError: one string instead of several, another language, a size with no room for a word.
         """
-        _check_language(language)
+        one_of(LANGUAGES, language=language)
         texts = _several(texts)
         reserved = ["[PAD]", "[UNK]", *special]
-        if size is not None and size <= len(reserved):
-            raise ValueError(
-                f"Vocabulary: size 应大于 {len(reserved)} · expected a size above {len(reserved)}, found {size}"
-            )
+        if size is not None:
+            at_least(len(reserved) + 1, size=size)
         counts = collections.Counter(token for text in texts for token in tokens(text, language))
         frequent = sorted(
             (token for token, count in counts.items() if count >= minimum),
@@ -72,10 +71,8 @@ class Vocabulary:
         self.words = (reserved + frequent)[:size]
         self.numbers = {word: number for number, word in enumerate(self.words)}
         # "[" is a token of its own in Chinese and none in English, so no token can be taken for a special one
-        if len(self.numbers) != len(self.words):
-            raise ValueError(
-                f"Vocabulary: special 有重复 · expected different special names, found {list(special)}"
-            )
+        different = len(self.numbers) == len(self.words)
+        expect(different, "special", "不应重复", "different names", list(special))
 
     def __len__(self):
         return len(self.words)
@@ -92,11 +89,8 @@ class Vocabulary:
             ValueError: one string instead of several, a length below 1, another word for padding.
         """
         texts = _several(texts)
-        if length < 1 or padding not in ("post", "pre"):
-            raise ValueError(
-                'encode: 需要 length >= 1，padding 为 "post" 或 "pre" · expected length of at least 1 and padding '
-                f'"post" or "pre", found length={length!r}, padding={padding!r}'
-            )
+        at_least(1, length=length)
+        one_of(("post", "pre"), padding=padding)
         encoded = np.full((len(texts), length), PADDING, dtype="int32")
         for row, text in zip(encoded, texts, strict=True):
             kept = [self.numbers.get(token, UNKNOWN) for token in tokens(text, self.language)[:length]]
@@ -111,11 +105,5 @@ class Vocabulary:
 
 
 def _several(texts) -> list:
-    if isinstance(texts, str):
-        raise ValueError("需要若干文本，而不是一个字符串 · expected several texts, found one string")
+    expect(not isinstance(texts, str), "texts", "应为若干文本", "several texts", "one string")
     return list(texts)
-
-
-def _check_language(language):
-    if language not in LANGUAGES:
-        raise ValueError(f'语言应为 "en" 或 "zh" · expected language "en" or "zh", found {language!r}')

@@ -7,6 +7,8 @@ two_digits.tokens(["forty-two", "四十二"])                                   
 
 import numpy as np
 
+from course_utils.checking import expect
+
 NUMBERS = range(10, 100)
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
 _ONES += "seventeen eighteen nineteen".split()
@@ -17,7 +19,7 @@ LONGEST = max(len(_TENS[tens]) + 1 + len(_ONES[ones]) for tens in range(8) for o
 
 
 def english(number):
-    """The name of a number from 10 to 99: "ten", "seventeen", "forty", "forty-two"."""
+    """Return the name of a number from 10 to 99: "ten", "seventeen", "forty", "forty-two"."""
     _check(number)
     if number < 20:
         return _ONES[number]
@@ -26,28 +28,39 @@ def english(number):
 
 
 def chinese(number):
-    """The name of a number from 10 to 99: "十", "十七", "四十", "四十二"."""
+    """Return the name of a number from 10 to 99: "十", "十七", "四十", "四十二"."""
     _check(number)
     tens, ones = divmod(number, 10)
     return ("" if tens == 1 else _CHINESE[tens]) + "十" + (_CHINESE[ones] if ones else "")
 
 
 def tokens(names):
-    """Names as whole numbers, int32 (names, longest), one a character, padded with 0; other characters: ValueError."""
+    """Return names as int32 (names, longest), one number per character, padded with 0.
+
+    Raises:
+        ValueError: a character that no name has.
+    """
     result = np.zeros((len(names), LONGEST), "int32")
     for row, name in zip(result, names, strict=True):
         for place, character in enumerate(name):
-            if character not in CHARACTERS:
-                raise ValueError(f"未知的字符 · unknown character {character!r} in {name!r}")
+            known = character in CHARACTERS
+            expect(
+                known,
+                "names",
+                f"字符应在 {CHARACTERS} 之中",
+                f"characters of {CHARACTERS}",
+                f"{character!r} in {name!r}",
+            )
             row[place] = CHARACTERS.index(character) + 1
     return result
 
 
 def pictures(images, labels, numbers, random):
-    """One picture for each number: two of `images` with the right labels, drawn at random, side by side.
+    """Return one picture for each number: two of `images` with the right labels, at random, side by side.
 
     Args:
-        images: (n, 28, 28); labels: (n,), 0 to 9, every digit at least once.
+        images: (n, 28, 28).
+        labels: (n,), 0 to 9, every digit at least once.
         numbers: which ones to draw, 10 to 99.
         random: a NumPy generator.
 
@@ -56,18 +69,22 @@ def pictures(images, labels, numbers, random):
     """
     numbers = np.asarray(numbers)
     of_digit = [np.flatnonzero(labels == digit) for digit in range(10)]
-    if any(len(found) == 0 for found in of_digit):
-        raise ValueError("每个数字至少要有一张图 · every digit needs at least one image")
+    missing = [digit for digit, places in enumerate(of_digit) if len(places) == 0]
+    expect(
+        not missing,
+        "images",
+        "每个数字至少应有一张图",
+        "at least one image of every digit",
+        f"none of {missing}",
+    )
     for number in numbers:
         _check(number)
+    # two of (numbers, 28, 28)
     halves = [
         images[[random.choice(of_digit[digit]) for digit in part]] for part in (numbers // 10, numbers % 10)
-    ]  # two of (numbers, 28, 28)
+    ]
     return np.concatenate(halves, axis=2)  # (numbers, 28, 56)
 
 
 def _check(number):
-    if number not in NUMBERS:
-        raise ValueError(
-            f"应为 10 到 99 的整数 · a whole number from 10 to 99 was expected; found {number!r}"
-        )
+    expect(number in NUMBERS, "number", "应为 10 到 99 的整数", "a whole number from 10 to 99", number)

@@ -12,25 +12,26 @@ import os
 
 import numpy as np
 
+from course_utils.checking import at_least, expect
+
 PADDING, START, END, LINE = 0, 1, 2, 3
 LENGTH = 33  # start, four lines of seven, three line breaks, end
 
 
 def quatrains(lines):
-    """A poem of 4 lines as it is, one of 8 lines as its two halves: a list of tuples of 4 lines."""
-    if len(lines) not in (4, 8):
-        raise ValueError(f"quatrains: 需要 4 或 8 行 · expected 4 or 8 lines, found {len(lines)}")
+    """Return a poem of 4 lines as it is, one of 8 lines as its two halves: a list of tuples of 4 lines."""
+    expect(len(lines) in (4, 8), "lines", "应为 4 或 8 行", "4 or 8 lines", len(lines))
     return [tuple(lines[begin : begin + 4]) for begin in range(0, len(lines), 4)]
 
 
 def part_of(poem):
-    """Where a poem belongs by the SHA-256 of its first line: "train" (90 %), "validation" or "test" (5 % each)."""
+    """Return the part of a poem, by the SHA-256 of its first line: "train" (90 %), "validation" or "test" (5 %)."""
     twentieth = int.from_bytes(hashlib.sha256(poem.lines[0].encode()).digest()[:4], "big") % 20
     return "test" if twentieth == 0 else "validation" if twentieth == 1 else "train"
 
 
 def split(poems):
-    """Quatrains in three fixed parts, about 90, 5 and 5 %: {"train", "validation", "test"}, no quatrain twice.
+    """Return quatrains in three fixed parts, {"train", "validation", "test"}, about 90, 5 and 5 %, none twice.
 
     A whole poem belongs where `part_of` puts it, on every machine. Then every quatrain that shares a
     line with an earlier part is left out of validation and test: poets quoted each other, and the collection holds
@@ -54,8 +55,7 @@ class Script:
 
     def __init__(self, poems, size):
         """Count the characters of training poems; `size` numbers in all, the four signs included."""
-        if size < 5:
-            raise ValueError(f"Script: size 应至少为 5 · expected a size of at least 5, found {size}")
+        at_least(5, size=size)
         counts = collections.Counter("".join(line for lines in poems for line in lines))
         frequent = sorted(counts, key=lambda character: (-counts[character], character))
         self.characters = ["", "", "", "\n", *frequent][:size]
@@ -65,26 +65,37 @@ class Script:
         self.size = len(self.characters)
 
     def writes(self, lines):
-        """Whether every character has a number."""
+        """Return whether every character has a number."""
         return all(character in self.numbers for line in lines for character in line)
 
     def encode(self, poems):
-        """int32 (poems, 33): start, the characters with a line break between lines, end, padding."""
+        """Return int32 (poems, 33): start, the characters with a line break between lines, end, padding."""
         tokens = np.full((len(poems), LENGTH), PADDING, "int32")
         for row, lines in zip(tokens, poems, strict=True):
-            if not self.writes(lines):
-                raise ValueError(f"Script: 有生僻字 · a character has no number: {'/'.join(lines)}")
+            expect(
+                self.writes(lines),
+                "poems",
+                "每个字都应有编号",
+                "characters that have a number",
+                "/".join(lines),
+            )
             text = [START]
             for line in lines:
                 text += [self.numbers[character] for character in line] + [LINE]
             text[-1] = END
-            if len(text) > LENGTH:
-                raise ValueError(f"Script: 诗太长 · a poem is longer than {LENGTH} tokens: {'/'.join(lines)}")
+            fits = len(text) <= LENGTH
+            expect(
+                fits,
+                "poems",
+                f"每首至多 {LENGTH} 个词元",
+                f"at most {LENGTH} tokens per poem",
+                "/".join(lines),
+            )
             row[: len(text)] = text
         return tokens
 
     def decode(self, tokens):
-        """The lines of one row up to the end sign: a tuple of strings."""
+        """Return the lines of one row up to the end sign: a tuple of strings."""
         text = ""
         for token in np.asarray(tokens).tolist():
             if token == END:
@@ -94,7 +105,7 @@ class Script:
 
 
 def has_form(lines):
-    """Whether these are four lines, all of five or all of seven characters."""
+    """Return whether these are four lines, all of five or all of seven characters."""
     return len(lines) == 4 and {len(line) for line in lines} in ({5}, {7})
 
 
@@ -109,7 +120,7 @@ _GROUP_OF = {final: group for group, finals in _GROUPS.items() for final in fina
 
 @functools.cache
 def _pinyin():
-    """The package pypinyin. Loaded here first, without its dictionary of phrases: single characters need none of its 45 MB."""
+    """Return the package pypinyin, loaded without its dictionary of phrases: single characters need none of its 45 MB."""
     asked = os.environ.get("PYPINYIN_NO_PHRASES")
     os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")
     try:
@@ -122,13 +133,12 @@ def _pinyin():
 
 @functools.cache
 def rhyme_group(character):
-    """The modern rhyme group of a Chinese character, one of `RHYME_GROUPS`; None if it has no reading.
+    """Return the modern rhyme group of a Chinese character, one of `RHYME_GROUPS`; None if it has no reading.
 
     The commonest reading counts, by pypinyin. Tang poets rhymed by the sounds of their own time, which a modern reading
     often misses and sometimes suggests wrongly; tones, which the rules of regulated verse need, are not looked at.
     """
-    if len(character) != 1:
-        raise ValueError(f"rhyme_group: 需要一个字 · expected one character, found {character!r}")
+    expect(len(character) == 1, "character", "应为一个字", "one character", repr(character))
     # Style.FINALS: 知 -> "i", 月 -> "ve" with v_to_u False; strict gives "uei" for 归, "iou" for 秋, "uen" for 春
     readings = _pinyin().pinyin(
         character, style=_pinyin().Style.FINALS, strict=True, v_to_u=True, errors=lambda text: [None]
@@ -138,7 +148,7 @@ def rhyme_group(character):
 
 
 def rhymes(lines):
-    """Whether lines 2 and 4 end on two different characters of one modern rhyme group."""
+    """Return whether lines 2 and 4 end on two different characters of one modern rhyme group."""
     if len(lines) < 4 or not lines[1] or not lines[3]:
         return False
     first, second = lines[1][-1], lines[3][-1]
@@ -147,18 +157,19 @@ def rhymes(lines):
 
 @functools.cache
 def level(character):
-    """Whether a character has a level tone (平): the first or second tone today. False for the third and fourth; None without a reading.
+    """Return whether a character has a level tone (平): the first or second tone today; None without a reading.
 
     A modern stand-in: the entering tone of Tang times, oblique, has gone, and some of its characters are level now.
     """
-    if len(character) != 1:
-        raise ValueError(f"level: 需要一个字 · expected one character, found {character!r}")
+    expect(len(character) == 1, "character", "应为一个字", "one character", repr(character))
     reading = _pinyin().pinyin(character, style=_pinyin().Style.TONE3, errors=lambda text: [""])[0][0]
     return reading[-1] in "12" if reading[-1:] in tuple("1234") else None
 
 
 def tones_answer(lines):
-    """Whether the second characters of four lines follow regulated verse: 1 and 2 opposite (对), 2 and 3 alike (粘), 3 and 4 opposite.
+    """Return whether the second characters of four lines follow regulated verse.
+
+    Lines 1 and 2 are opposite (对), 2 and 3 alike (粘), 3 and 4 opposite.
 
     Level against oblique, by modern tones. A poem that knows nothing of tones has a chance of about one in eight.
     """
@@ -169,6 +180,6 @@ def tones_answer(lines):
 
 
 def copied(poems, known_lines):
-    """Share of the lines of all poems that stand in the set `known_lines`."""
+    """Return the share of the lines of all poems that stand in the set `known_lines`."""
     lines = [line for poem in poems for line in poem]
     return sum(line in known_lines for line in lines) / len(lines)

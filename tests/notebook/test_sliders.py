@@ -43,5 +43,5 @@ def test_without_a_kernel_a_sentence_stands_in_its_place():
 
 
 def test_a_function_that_returns_no_figure_is_named():
-    with pytest.raises(TypeError, match="figure was expected; found None"):
+    with pytest.raises(ValueError, match="draw: .*a Matplotlib figure; found None"):
         sliders.picture(lambda slope: None, alt="", alt_zh="", slope=ipywidgets.FloatSlider())

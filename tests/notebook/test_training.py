@@ -128,7 +128,7 @@ def test_accuracy_of_two_inputs():
 @pytest.mark.parametrize("labels", [np.eye(3), np.zeros(2), np.zeros((3, 1))])
 def test_accuracy_refuses_other_labels(labels):
     network = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
-    with pytest.raises(ValueError, match=r"expected labels of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"labels: .*expected shape \(3,\)"):
         training.accuracy(network, np.eye(3, dtype=np.float32), labels)
 
 
@@ -210,7 +210,7 @@ def test_shares_put_together_are_the_global_batch(processes):
 
 def test_distributed_fit_says_what_does_not_fit():
     network = worker_script.model(tf.distribute.get_strategy())
-    with pytest.raises(ValueError, match="found 256 examples, batch_size 512"):
+    with pytest.raises(ValueError, match="one full batch of 512 examples; found 256"):
         training.distributed_fit(network, *worker_script.data(), epochs=1, batch_size=512)
 
 
@@ -324,8 +324,9 @@ def test_one_cycle_is_saved_with_its_optimizer():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"peak": 0}, {"steps": 0}, {"warm_up": 1}, {"warm_up": -0.1}, {"start": 2}, {"end": -1}]
+    ("name", "value"),
+    [("peak", 0), ("steps", 0), ("warm_up", 1), ("warm_up", -0.1), ("start", 2), ("end", -1)],
 )
-def test_one_cycle_refuses_numbers_out_of_range(wrong):
-    with pytest.raises(ValueError, match="expected peak > 0"):
-        training.OneCycle(**{"peak": 0.1, "steps": 10, **wrong})
+def test_one_cycle_refuses_numbers_out_of_range(name, value):
+    with pytest.raises(ValueError, match=f"{name}: .*; found {value}"):
+        training.OneCycle(**{"peak": 0.1, "steps": 10, name: value})

@@ -1,13 +1,17 @@
 """The NumPy activations against Keras, TensorFlow's gradients, finite differences, and at extreme inputs."""
 
+import functools
+
+import helpers
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_close
 
 from course_utils.reference import activations as ours
 
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
+random = functools.partial(helpers.random, scale=3)
 CASES = {
     "relu": (ours.relu, ours.relu_backward, {}, keras.activations.relu),
     "sigmoid": (ours.sigmoid, ours.sigmoid_backward, {}, keras.activations.sigmoid),
@@ -36,18 +40,6 @@ CASES = {
 }
 
 
-def random(*shape, seed=0, dtype="float64"):
-    values = np.random.default_rng(seed).normal(size=shape) * 3
-    values[np.abs(values) < 1e-3] = 1  # away from the kink of relu
-    return values.astype(dtype)
-
-
-def assert_close(actual, expected, dtype="float64"):
-    expected = np.asarray(expected)
-    assert actual.dtype == dtype and actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("shape", [(7, 5), (2, 3, 4), (1, 2)])
 @pytest.mark.parametrize("case", CASES)
@@ -66,14 +58,9 @@ def test_values_and_gradients_equal_keras(case, shape, dtype):
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_finite_differences(case):
     forward, backward, options, _ = CASES[case]
-    x, upstream, step = random(4, 5), random(4, 5, seed=1), 1e-6
-    numerical = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        moved = np.zeros_like(x)
-        moved[index] = step
-        difference = forward(x + moved, **options) - forward(x - moved, **options)
-        numerical[index] = (difference * upstream).sum() / (2 * step)
-    np.testing.assert_allclose(backward(upstream, x, **options), numerical, rtol=1e-6, atol=1e-7)
+    x, upstream = random(4, 5), random(4, 5, seed=1)
+    gradient = backward(upstream, x, **options)
+    helpers.assert_gradients(lambda moved: forward(moved, **options), [x], [gradient], upstream)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -127,27 +114,27 @@ def test_plain_numbers_and_lists_become_float64():
 @pytest.mark.parametrize("case", CASES)
 def test_bad_arguments(case):
     forward, backward, options, _ = CASES[case]
-    with pytest.raises(ValueError, match="x: expected float32 or float64, found int64"):
+    with pytest.raises(ValueError, match="x: .*expected float32 or float64.*; found int64"):
         forward(np.ones((3, 3), np.int64), **options)
-    with pytest.raises(ValueError, match="x: expected float32 or float64, found bool"):
+    with pytest.raises(ValueError, match="x: .*expected float32 or float64.*; found bool"):
         forward(np.ones((3, 3), bool), **options)
-    with pytest.raises(ValueError, match="x: expected float32 or float64, found float16"):
+    with pytest.raises(ValueError, match="x: .*expected float32 or float64.*; found float16"):
         backward(np.ones((3, 3)), np.ones((3, 3), "float16"), **options)
-    with pytest.raises(ValueError, match="x: expected a regular array"):
+    with pytest.raises(ValueError, match="x: .*expected a regular array"):
         forward([[1.0], [1.0, 2.0]], **options)
-    with pytest.raises(ValueError, match=r"upstream: expected shape \(3, 2\), found \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"upstream: .*expected shape \(3, 2\); found \(2, 3\)"):
         backward(np.ones((2, 3)), np.ones((3, 2)), **options)
 
 
 @pytest.mark.parametrize("function", [ours.softmax, ours.log_softmax])
 @pytest.mark.parametrize("axis", [2, -3, 1.0, None])
 def test_bad_axis(function, axis):
-    with pytest.raises(ValueError, match=r"axis: expected an integer from -2 to 1 for x of shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"axis: .*expected an integer from -2 to 1 for x of shape \(2, 3\)"):
         function(np.ones((2, 3)), axis=axis)
 
 
 def test_softmax_of_nothing():
-    with pytest.raises(ValueError, match=r"at least one number along axis -1, found shape \(2, 0\)"):
+    with pytest.raises(ValueError, match=r"at least one number along axis -1; found shape \(2, 0\)"):
         ours.softmax(np.ones((2, 0)))
     with pytest.raises(ValueError, match="axis"):
         ours.softmax(3.0)

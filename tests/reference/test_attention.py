@@ -8,21 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_close, assert_gradients, random
 
 from course_utils.reference import attention as ours
 
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
 BATCH, HEADS, QUERIES, KEYS = 2, 3, 4, 5
-
-
-def random(*shape, seed=0, dtype="float64"):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
-
-
-def assert_close(actual, expected, dtype="float64"):
-    expected = np.asarray(expected)
-    assert actual.dtype == dtype and actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
 def arguments(size=4, value_size=7, dtype="float64"):
@@ -86,31 +76,13 @@ def test_attention_and_gradients(size, mask, dtype):
         assert_close(gradient, taped, dtype)
 
 
-def check_by_finite_differences(function, backward, arrays, upstream, places, step=1e-6):
-    """Every entry of the arrays at `places`, moved up and down."""
-    gradients = backward(upstream, *arrays)
-    for place in places:
-        numerical = np.zeros_like(arrays[place])
-        for index in np.ndindex(numerical.shape):
-            totals = []
-            for move in (step, -step):
-                moved = [array.copy() for array in arrays]
-                moved[place][index] += move
-                totals.append((function(*moved) * upstream).sum())
-            numerical[index] = (totals[0] - totals[1]) / (2 * step)
-        np.testing.assert_allclose(gradients[place], numerical, rtol=1e-6, atol=1e-7)
-
-
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_attention_gradients_equal_finite_differences(mask):
     arrays = arguments(size=3, value_size=2)
     upstream = random(BATCH, HEADS, QUERIES, 2, seed=3)
-    check_by_finite_differences(
-        lambda *moved: ours.scaled_dot_product_attention(*moved, mask)[0],
-        lambda upstream, *moved: ours.scaled_dot_product_attention_backward(upstream, *moved, mask),
-        arrays,
-        upstream,
-        range(3),
+    gradients = ours.scaled_dot_product_attention_backward(upstream, *arrays, mask)
+    assert_gradients(
+        lambda *moved: ours.scaled_dot_product_attention(*moved, mask)[0], arrays, gradients, upstream
     )
 
 
@@ -239,12 +211,10 @@ def test_multi_head_gradients_equal_finite_differences():
     layer = built_layer(query, key, value, 2, 3, 2, 3, "float64")
     arrays = [query, key, value, *layer.get_weights()]
     mask = random_mask(1, 2, 2, 3)
-    check_by_finite_differences(
-        lambda *moved: ours.multi_head_attention(*moved, mask=mask)[0],
-        lambda upstream, *moved: ours.multi_head_attention_backward(upstream, *moved, mask=mask),
-        arrays,
-        random(1, 2, 3, seed=3),
-        range(11),
+    upstream = random(1, 2, 3, seed=3)
+    gradients = ours.multi_head_attention_backward(upstream, *arrays, mask=mask)
+    assert_gradients(
+        lambda *moved: ours.multi_head_attention(*moved, mask=mask)[0], arrays, gradients, upstream
     )
 
 
@@ -327,13 +297,8 @@ def test_rotary_positions_and_base():
 @pytest.mark.parametrize("positions", [None, np.array([4, 0, 7])])
 def test_rotary_gradient(positions):
     x, upstream = random(2, 3, 4), random(2, 3, 4, seed=1)
-    check_by_finite_differences(
-        lambda moved: ours.rotary(moved, positions),
-        lambda upstream, moved: [ours.rotary_backward(upstream, moved, positions)],
-        [x],
-        upstream,
-        [0],
-    )
+    gradient = ours.rotary_backward(upstream, x, positions)
+    assert_gradients(lambda moved: ours.rotary(moved, positions), [x], [gradient], upstream)
     assert ours.rotary_backward(upstream.astype("float32"), x.astype("float32")).dtype == np.float32
 
 
@@ -345,17 +310,17 @@ def test_rotary_gradient(positions):
     [
         (
             {"query": np.ones((2, 4, 4))},
-            r"query: expected shape \(batch, heads, time, size\).*found \(2, 4, 4\)",
+            r"query: .*expected shape \(batch, heads, time, size\).*found \(2, 4, 4\)",
         ),
-        ({"query": np.ones((2, 3, 4, 4), int)}, "query: expected float32 or float64, found int64"),
+        ({"query": np.ones((2, 3, 4, 4), int)}, "query: .*expected float32 or float64.*; found int64"),
         ({"query": np.ones((2, 3, 0, 4))}, r"query.*found \(2, 3, 0, 4\)"),
-        ({"key": np.ones((2, 3, 5, 6))}, r"key: expected shape \(2, 3, 5, 4\), found \(2, 3, 5, 6\)"),
-        ({"key": np.ones((2, 2, 5, 4))}, r"key: expected shape \(2, 3, 5, 4\), found \(2, 2, 5, 4\)"),
-        ({"value": np.ones((2, 3, 4, 7))}, r"value: expected shape \(2, 3, 5, 7\), found \(2, 3, 4, 7\)"),
-        ({"mask": np.ones((4, 5))}, r"mask: expected booleans \(True = attend\), found float64"),
+        ({"key": np.ones((2, 3, 5, 6))}, r"key: .*expected shape \(2, 3, 5, 4\); found \(2, 3, 5, 6\)"),
+        ({"key": np.ones((2, 2, 5, 4))}, r"key: .*expected shape \(2, 3, 5, 4\); found \(2, 2, 5, 4\)"),
+        ({"value": np.ones((2, 3, 4, 7))}, r"value: .*expected shape \(2, 3, 5, 7\); found \(2, 3, 4, 7\)"),
+        ({"mask": np.ones((4, 5))}, r"mask: .*expected booleans \(True = attend\); found float64"),
         (
             {"mask": np.ones((5, 4), bool)},
-            r"mask: expected a shape that broadcasts to .*\(2, 3, 4, 5\), found \(5, 4\)",
+            r"mask: .*expected a shape that broadcasts to .*\(2, 3, 4, 5\); found \(5, 4\)",
         ),
         ({"mask": np.ones((7, 2, 3, 4, 5), bool)}, r"mask: .*found \(7, 2, 3, 4, 5\)"),
         ({"mask": np.ones((2, 4, 5), bool)}, r"mask: .*found \(2, 4, 5\)"),
@@ -371,26 +336,26 @@ def test_bad_arguments(changes, words):
 
 
 def test_bad_upstream():
-    with pytest.raises(ValueError, match=r"upstream: expected shape \(2, 3, 4, 7\), found \(2, 3, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"upstream: .*expected shape \(2, 3, 4, 7\); found \(2, 3, 4, 4\)"):
         ours.scaled_dot_product_attention_backward(np.ones((2, 3, 4, 4)), *arguments())
     x = np.ones((2, 3, 4))
-    with pytest.raises(ValueError, match=r"upstream: expected shape \(2, 3, 4\), found \(2, 4, 3\)"):
+    with pytest.raises(ValueError, match=r"upstream: .*expected shape \(2, 3, 4\); found \(2, 4, 3\)"):
         ours.rotary_backward(np.ones((2, 4, 3)), x)
 
 
 @pytest.mark.parametrize(
     ("place", "array", "words"),
     [
-        (0, np.ones((2, 4)), r"query: expected shape \(batch, time, features\)"),
-        (1, np.ones((1, 5, 7)), r"key: expected shape \(2, 5, 7\), found \(1, 5, 7\)"),
-        (2, np.ones((2, 4, 6)), r"value: expected shape \(2, 5, 6\), found \(2, 4, 6\)"),
-        (3, np.ones((8, 12)), r"query_kernel: expected shape \(features, heads, size\).*found \(8, 12\)"),
-        (3, np.ones((9, 3, 4)), r"query_kernel: expected shape \(8, 3, 4\), found \(9, 3, 4\)"),
-        (4, np.ones((4, 3)), r"query_bias: expected shape \(3, 4\), found \(4, 3\)"),
-        (5, np.ones((7, 3, 5)), r"key_kernel: expected shape \(7, 3, 4\), found \(7, 3, 5\)"),
-        (7, np.ones((6, 2, 5)), r"value_kernel: expected shape \(6, 3, 5\), found \(6, 2, 5\)"),
-        (9, np.ones((5, 3, 6)), r"output_kernel: expected shape \(3, 5, 6\), found \(5, 3, 6\)"),
-        (10, np.ones(7), r"output_bias: expected shape \(6,\), found \(7,\)"),
+        (0, np.ones((2, 4)), r"query: .*expected shape \(batch, time, features\)"),
+        (1, np.ones((1, 5, 7)), r"key: .*expected shape \(2, 5, 7\); found \(1, 5, 7\)"),
+        (2, np.ones((2, 4, 6)), r"value: .*expected shape \(2, 5, 6\); found \(2, 4, 6\)"),
+        (3, np.ones((8, 12)), r"query_kernel: .*expected shape \(features, heads, size\).*found \(8, 12\)"),
+        (3, np.ones((9, 3, 4)), r"query_kernel: .*expected shape \(8, 3, 4\); found \(9, 3, 4\)"),
+        (4, np.ones((4, 3)), r"query_bias: .*expected shape \(3, 4\); found \(4, 3\)"),
+        (5, np.ones((7, 3, 5)), r"key_kernel: .*expected shape \(7, 3, 4\); found \(7, 3, 5\)"),
+        (7, np.ones((6, 2, 5)), r"value_kernel: .*expected shape \(6, 3, 5\); found \(6, 2, 5\)"),
+        (9, np.ones((5, 3, 6)), r"output_kernel: .*expected shape \(3, 5, 6\); found \(5, 3, 6\)"),
+        (10, np.ones(7), r"output_bias: .*expected shape \(6,\); found \(7,\)"),
     ],
 )
 def test_bad_multi_head_arguments(place, array, words):
@@ -407,23 +372,23 @@ def test_bad_multi_head_arguments(place, array, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: ours.causal_mask(0), "length: expected an integer of at least 1, found 0"),
+        (lambda: ours.causal_mask(0), "length: .*expected an integer of at least 1; found 0"),
         (lambda: ours.causal_mask(2.0), "length"),
         (
             lambda: ours.padding_mask(np.ones(3, int)),
-            r"tokens: expected integers of shape \(batch, time\).*\(3,\)",
+            r"tokens: .*expected shape \(batch, time\).*\(3,\)",
         ),
-        (lambda: ours.padding_mask(np.ones((2, 3))), "tokens: expected integers.*found float64"),
-        (lambda: ours.sinusoidal_positions(4, 5), "size: expected an even number, found 5"),
-        (lambda: ours.sinusoidal_positions(0, 4), "length: expected an integer of at least 1, found 0"),
-        (lambda: ours.sinusoidal_positions(4, 4, base=1), "base: expected a number above 1, found 1"),
-        (lambda: ours.rotary(np.ones((3, 5))), r"x: expected shape \(\.\.\., time, size\).*found \(3, 5\)"),
+        (lambda: ours.padding_mask(np.ones((2, 3))), "tokens: .*expected whole numbers; found float64"),
+        (lambda: ours.sinusoidal_positions(4, 5), "size: .*expected a multiple of 2; found 5"),
+        (lambda: ours.sinusoidal_positions(0, 4), "length: .*expected an integer of at least 1; found 0"),
+        (lambda: ours.sinusoidal_positions(4, 4, base=1), "base: .*expected more than 1; found 1"),
+        (lambda: ours.rotary(np.ones((3, 5))), r"size: .*expected a multiple of 2; found 5"),
         (lambda: ours.rotary(np.ones(4)), r"x: .*found \(4,\)"),
         (
             lambda: ours.rotary(np.ones((3, 4)), np.arange(4)),
-            r"positions: expected shape \(3,\), found \(4,\)",
+            r"positions: .*expected shape \(3,\); found \(4,\)",
         ),
-        (lambda: ours.rotary(np.ones((3, 4)), np.array(["a"] * 3)), "positions: expected numbers"),
+        (lambda: ours.rotary(np.ones((3, 4)), np.array(["a"] * 3)), "positions: .*expected numbers"),
     ],
 )
 def test_bad_positions_and_masks(call, words):

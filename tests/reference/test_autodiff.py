@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_gradients
 
 from course_utils.reference import optimizers
 from course_utils.reference.autodiff import Tensor, cross_entropy, topological_order
@@ -143,17 +144,11 @@ def test_equal_to_tensorflow(name):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_equal_to_finite_differences(name):
-    arrays, step = arguments_of(name), 1e-5
+    arrays = arguments_of(name)
     gradients, _, upstream = gradients_and_upstream(name, arrays)
-    for gradient, array in zip(gradients, arrays, strict=True):
-        for position in np.ndindex(array.shape):
-            value, losses = array[position], []
-            for sign in (1, -1):
-                array[position] = value + sign * step
-                losses.append(np.sum(OPERATIONS[name][0](*map(Tensor, arrays)).data * upstream))
-            array[position] = value
-            difference = (losses[0] - losses[1]) / (2 * step)
-            assert abs(difference - gradient[position]) < 1e-7 * max(1, abs(difference))
+    assert_gradients(
+        lambda *moved: OPERATIONS[name][0](*map(Tensor, moved)).data, arrays, gradients, upstream, step=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,22 +262,22 @@ def tensor_of(*shape):
 
 
 WRONG = [
-    (lambda: tensor_of(2, 3).backward(), r"expected one number, found shape \(2, 3\)"),
-    (lambda: tensor_of(2, 3).backward(np.ones(3)), r"upstream of shape \(2, 3\), found \(3,\)"),
-    (lambda: Tensor(1.0, needs_gradient=False).backward(), "needs_gradient, found a constant"),
-    (lambda: tensor_of(2, 3) + tensor_of(2), r"\+: expected shapes .* found \(2, 3\) and \(2,\)"),
-    (lambda: tensor_of(2, 3) * np.ones(2), r"\*: expected shapes that broadcast"),
+    (lambda: tensor_of(2, 3).backward(), r"expected one number .*; found shape \(2, 3\)"),
+    (lambda: tensor_of(2, 3).backward(np.ones(3)), r"upstream: .*shape \(2, 3\); found \(3,\)"),
+    (lambda: Tensor(1.0, needs_gradient=False).backward(), "needs_gradient; found a constant"),
+    (lambda: tensor_of(2, 3) + tensor_of(2), r"\+: .*expected shapes .* found \(2, 3\) and \(2,\)"),
+    (lambda: tensor_of(2, 3) * np.ones(2), r"\*: .*expected shapes that broadcast"),
     (lambda: np.ones(2) - tensor_of(2, 3), "expected shapes that broadcast"),
-    (lambda: tensor_of(2, 3) / tensor_of(4, 3), "/: expected shapes that broadcast"),
-    (lambda: tensor_of(2, 3) @ tensor_of(2, 3), r"\(\.\.\., k, m\), found \(2, 3\) and \(2, 3\)"),
+    (lambda: tensor_of(2, 3) / tensor_of(4, 3), "/: .*expected shapes that broadcast"),
+    (lambda: tensor_of(2, 3) @ tensor_of(2, 3), r"\(\.\.\., k, m\); found \(2, 3\) and \(2, 3\)"),
     (lambda: tensor_of(2, 3) @ tensor_of(3), r"found \(2, 3\) and \(3,\)"),
-    (lambda: tensor_of(2) ** tensor_of(2), "expected a number as exponent, found Tensor"),
-    (lambda: Tensor(np.arange(3)), "expected float32 or float64, found int64"),
+    (lambda: tensor_of(2) ** tensor_of(2), "expected a number as exponent .*; found Tensor"),
+    (lambda: Tensor(np.arange(3)), "expected float32 or float64.*; found int64"),
     (lambda: tensor_of(2, 3).reshape(4, 2), "reshape"),
     (lambda: tensor_of(2, 3).transpose(0, 0), "repeated axis"),
-    (lambda: cross_entropy(tensor_of(2, 3), np.array([0])), r"labels \(batch,\), found \(2, 3\) and \(1,\)"),
-    (lambda: cross_entropy(tensor_of(2, 3), np.array([0, 3])), "from 0 to 2, found int64 from 0 to 3"),
-    (lambda: cross_entropy(tensor_of(2, 3), np.array([0, -1])), "from -1 to 0"),
+    (lambda: cross_entropy(tensor_of(2, 3), np.array([0])), r"labels \(batch,\); found \(2, 3\) and \(1,\)"),
+    (lambda: cross_entropy(tensor_of(2, 3), np.array([0, 3])), "from 0 to 2; found 0 to 3"),
+    (lambda: cross_entropy(tensor_of(2, 3), np.array([0, -1])), "found -1 to 0"),
     (lambda: cross_entropy(tensor_of(2, 3), np.array([0.0, 1.0])), "found float64"),
 ]
 

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_close, assert_gradients, random
 
 from course_utils.reference import convolution as ours
 
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
 # (height, width, kernel height, kernel width, stride, dilation): odd and even, uneven "same" padding
 GEOMETRIES = [
     (7, 8, 3, 3, 1, 1),
@@ -27,16 +27,6 @@ GEOMETRIES = [
 ]
 
 
-def random(*shape, seed=0, dtype="float64"):
-    return np.random.default_rng(seed + sum(shape)).normal(size=shape).astype(dtype)
-
-
-def assert_close(actual, expected, dtype="float64"):
-    expected = np.asarray(expected)
-    assert actual.dtype == dtype and actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
-
-
 def tensorflow_gradients(function, upstream, *arrays):
     """Gradients of sum(upstream * function(*arrays)) for every array."""
     variables = [tf.constant(array) for array in arrays]
@@ -45,17 +35,6 @@ def tensorflow_gradients(function, upstream, *arrays):
             tape.watch(variable)
         loss = tf.reduce_sum(function(*variables) * upstream)
     return tape.gradient(loss, variables)
-
-
-def finite_differences(function, array, step=1e-6):
-    gradient = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        moved = array.copy()
-        moved[index] += step
-        higher = function(moved)
-        moved[index] -= 2 * step
-        gradient[index] = (higher - function(moved)) / (2 * step)
-    return gradient
 
 
 def stuffed(kernel, dilation):
@@ -249,13 +228,7 @@ def test_gradients_equal_finite_differences(name, padding):
     bias = random(forward(images, kernel, **arguments).shape[-1])
     upstream = random(*forward(images, kernel, bias, **arguments).shape, seed=5)
     actual = backward(upstream, images, kernel, bias, **arguments)
-    arrays = [images, kernel, bias]
-    for place, gradient in enumerate(actual):
-
-        def loss(moved, place=place):
-            return (forward(*arrays[:place], moved, *arrays[place + 1 :], **arguments) * upstream).sum()
-
-        np.testing.assert_allclose(gradient, finite_differences(loss, arrays[place]), rtol=1e-6, atol=1e-7)
+    assert_gradients(lambda *moved: forward(*moved, **arguments), [images, kernel, bias], actual, upstream)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -271,14 +244,10 @@ def test_transposed_gradients(size, stride, padding):
         lambda x, w, b: keras.ops.conv_transpose(x, w, stride, padding) + b, upstream, *arrays
     )
     actual = ours.transpose_cross_correlate2d_backward(upstream, *arrays, stride, padding)
-    for place, (gradient, expected_one) in enumerate(zip(actual, expected, strict=True)):
+    for gradient, expected_one in zip(actual, expected, strict=True):
         assert_close(gradient, expected_one)
-
-        def loss(moved, place=place):
-            moved_arrays = [*arrays[:place], moved, *arrays[place + 1 :]]
-            return (ours.transpose_cross_correlate2d(*moved_arrays, stride, padding) * upstream).sum()
-
-        np.testing.assert_allclose(gradient, finite_differences(loss, arrays[place]), rtol=1e-6, atol=1e-7)
+    forward = ours.transpose_cross_correlate2d
+    assert_gradients(lambda *moved: forward(*moved, stride, padding), arrays, actual, upstream)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
@@ -297,13 +266,12 @@ def test_one_dimension_gradients(stride, dilation, padding):
     actual = ours.cross_correlate1d_backward(upstream, sequences, kernel, bias, stride, padding, dilation)
     for gradient, expected_one in zip(actual, expected, strict=True):
         assert_close(gradient, expected_one)
-    numerical = finite_differences(
-        lambda moved: (
-            ours.cross_correlate1d(moved, kernel, bias, stride, padding, dilation) * upstream
-        ).sum(),
-        sequences,
+    assert_gradients(
+        lambda moved: ours.cross_correlate1d(moved, kernel, bias, stride, padding, dilation),
+        [sequences],
+        actual[:1],
+        upstream,
     )
-    np.testing.assert_allclose(actual[0], numerical, rtol=1e-6, atol=1e-7)
 
 
 def test_without_bias_its_gradient_is_none():
@@ -369,28 +337,28 @@ IMAGES, KERNEL = np.ones((2, 5, 5, 3)), np.ones((3, 3, 3, 4))
     [
         (
             {"images": np.ones((5, 5, 3))},
-            r"images: expected shape \(batch, height, width, channels\).*\(5, 5, 3\)",
+            r"images: .*expected shape \(batch, height, width, channels\).*\(5, 5, 3\)",
         ),
-        ({"images": np.ones((0, 5, 5, 3))}, r"images: expected shape.*\(0, 5, 5, 3\)"),
-        ({"images": np.ones((2, 5, 5, 3), int)}, "images: expected float32 or float64, found int64"),
+        ({"images": np.ones((0, 5, 5, 3))}, r"images: .*expected shape.*\(0, 5, 5, 3\)"),
+        ({"images": np.ones((2, 5, 5, 3), int)}, "images: .*expected float32 or float64.*; found int64"),
         ({"images": np.ones((2, 5, 5, 3), "float16")}, "found float16"),
         ({"images": [[1.0], [1.0, 2.0]]}, "ragged"),
-        ({"kernel": np.ones((3, 3, 3))}, r"kernel: expected shape \(kernel height.*\(3, 3, 3\)"),
+        ({"kernel": np.ones((3, 3, 3))}, r"kernel: .*expected shape \(kernel height.*\(3, 3, 3\)"),
         (
             {"kernel": np.ones((3, 3, 2, 4))},
             r"expected 3 input channels.*\(2, 5, 5, 3\).*found 2.*\(3, 3, 2, 4\)",
         ),
         ({"kernel": np.ones((6, 3, 3, 4))}, "effective size of at most 5.*found 6"),
         ({"dilation": 3}, "effective size of at most 5.*found 7"),
-        ({"bias": np.ones(99)}, r"bias: expected shape \(\d+,\), found \(99,\)"),
-        ({"bias": np.ones((1, 4))}, r"bias: expected shape \(output channels,\)"),
-        ({"stride": 0}, "stride: expected an integer of at least 1, found 0"),
+        ({"bias": np.ones(99)}, r"bias: .*expected shape \(\d+,\); found \(99,\)"),
+        ({"bias": np.ones((1, 4))}, r"bias: .*expected shape \(output channels,\)"),
+        ({"stride": 0}, "stride: .*expected an integer of at least 1; found 0"),
         ({"stride": 1.5}, "stride.*1.5"),
         ({"stride": True}, "stride.*True"),
-        ({"stride": (1, 2, 3)}, "stride: expected one positive integer or a pair"),
+        ({"stride": (1, 2, 3)}, "stride: .*expected one positive integer or a pair"),
         ({"dilation": (1, 0)}, "dilation.*found 0"),
-        ({"padding": "full"}, "padding: expected one of.*found 'full'"),
-        ({"padding": "causal"}, "padding: expected one of.*found 'causal'"),
+        ({"padding": "full"}, "padding: .*expected one of.*found 'full'"),
+        ({"padding": "causal"}, "padding: .*expected one of.*found 'causal'"),
         ({"padding": 1}, "padding.*found 1"),
     ],
 )
@@ -414,19 +382,19 @@ def test_bad_arguments(name, changes, words):
     ],
 )
 def test_upstream_must_have_the_outputs_shape(name, arrays, expected):
-    with pytest.raises(ValueError, match=rf"upstream: expected shape {expected}, found \(2, 5, 5, 4\)"):
+    with pytest.raises(ValueError, match=rf"upstream: .*expected shape {expected}; found \(2, 5, 5, 4\)"):
         getattr(ours, name + "_backward")(np.ones((2, 5, 5, 4)), *arrays)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"images": np.ones((5, 5))}, "images: expected shape"),
-        ({"kernel": np.ones((3, 3))}, "kernel: expected shape"),
-        ({"kernel": np.ones((3, 3, 3, 4))}, r"expected 3 input channels in its last axis.*\(3, 3, 3, 4\)"),
+        ({"images": np.ones((5, 5))}, "images: .*expected shape"),
+        ({"kernel": np.ones((3, 3))}, "kernel: .*expected shape"),
+        ({"kernel": np.ones((3, 3, 3, 4))}, r"expected 3 input channels \(axis 3\).*\(3, 3, 3, 4\)"),
         ({"stride": 0}, "stride"),
         ({"padding": "causal"}, "padding"),
-        ({"bias": np.ones(3)}, r"bias: expected shape \(4,\), found \(3,\)"),
+        ({"bias": np.ones(3)}, r"bias: .*expected shape \(4,\); found \(3,\)"),
     ],
 )
 def test_bad_transposed_arguments(changes, words):
@@ -438,14 +406,14 @@ def test_bad_transposed_arguments(changes, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"sequences": np.ones((5, 3))}, "sequences: expected shape"),
-        ({"kernel": np.ones((2, 3))}, "kernel: expected shape"),
+        ({"sequences": np.ones((5, 3))}, "sequences: .*expected shape"),
+        ({"kernel": np.ones((2, 3))}, "kernel: .*expected shape"),
         ({"kernel": np.ones((2, 4, 3))}, "expected 3 input channels"),
         ({"kernel": np.ones((6, 3, 3))}, "effective size of at most 5"),
         ({"stride": 0}, "stride"),
         ({"dilation": 0}, "dilation"),
         ({"stride": (1, 1)}, "stride"),
-        ({"padding": "past"}, "padding: expected one of.*causal.*found 'past'"),
+        ({"padding": "past"}, "padding: .*expected one of.*causal.*found 'past'"),
         ({"bias": np.ones(2)}, "bias"),
     ],
 )
@@ -482,5 +450,5 @@ def test_bad_sizes(arguments):
 
 @pytest.mark.parametrize("layers", [[3], [(3,)], [(3, 0)], [(3, 1, 1, 1)], [(0, 1)]])
 def test_bad_layers(layers):
-    with pytest.raises(ValueError, match="layers: expected"):
+    with pytest.raises(ValueError, match="layers: .*expected"):
         ours.receptive_field(layers)

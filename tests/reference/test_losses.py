@@ -4,11 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import TOLERANCE, assert_close, assert_gradients
 
 from course_utils.reference import activations
 from course_utils.reference import losses as ours
-
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
 
 
 def normal(*shape, seed=0):
@@ -114,22 +113,15 @@ def test_values_and_gradients_equal_keras(case, dtype):
     value, gradient = forward(first, second, **options), backward(3, first, second, **options)
     assert loss.dtype.name == dtype == value.dtype == gradient.dtype and value.shape == ()
     np.testing.assert_allclose(value, loss, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
-    expected = tape.gradient(scaled, variable).numpy()
-    assert gradient.shape == expected.shape
-    np.testing.assert_allclose(gradient, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    assert_close(gradient, tape.gradient(scaled, variable), dtype)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_finite_differences(case):
     forward, backward = functions(case)
     first, second, options, _ = CASES[case]
-    numerical, step = np.zeros_like(first), 1e-6
-    for index in np.ndindex(first.shape):
-        move = np.zeros_like(first)
-        move[index] = step
-        difference = forward(first + move, second, **options) - forward(first - move, second, **options)
-        numerical[index] = difference / (2 * step)
-    np.testing.assert_allclose(backward(1.0, first, second, **options), numerical, rtol=1e-6, atol=1e-8)
+    gradient = backward(1.0, first, second, **options)
+    assert_gradients(lambda moved: forward(moved, second, **options), [first], [gradient], tolerance=1e-8)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -184,7 +176,7 @@ def test_one_hot():
     assert ours.one_hot(labels, 7).dtype == np.float32
     assert ours.one_hot(2, 3, "float64").tolist() == [0, 0, 1]
     for bad in (np.array([0.0, 1.0]), np.array([0, 3]), np.array([-1])):
-        with pytest.raises(ValueError, match="labels: expected"):
+        with pytest.raises(ValueError, match="labels: .*expected"):
             ours.one_hot(bad, 3)
     with pytest.raises(ValueError, match="classes"):
         ours.one_hot(labels, 0)
@@ -245,7 +237,7 @@ def test_calibrated_predictions_have_almost_no_error():
 # ---- Errors ------------------------------------------------------------------------------------------------
 
 PAIRED = ["mean_squared_error", "mean_absolute_error", "huber", "hinge", "binary_cross_entropy"]
-LABELLED = ["cross_entropy", "label_smoothed_cross_entropy", "focal"]
+LABELED = ["cross_entropy", "label_smoothed_cross_entropy", "focal"]
 
 
 def raises(name, words, *arguments, **options):
@@ -257,30 +249,36 @@ def raises(name, words, *arguments, **options):
 
 @pytest.mark.parametrize("name", PAIRED)
 def test_bad_pairs(name):
-    raises(name, r"targets?: expected shape \(4, 1\), found \(4,\)", np.ones((4, 1)), np.ones(4))
-    raises(name, "(prediction|logits): expected float32 or float64, found int64", np.ones(3, int), np.ones(3))
-    raises(name, "targets?: expected float32 or float64, found bool", np.ones(3), np.ones(3, bool))
+    raises(name, r"targets?: .*expected shape \(4, 1\); found \(4,\)", np.ones((4, 1)), np.ones(4))
+    raises(
+        name, "(prediction|logits): .*expected float32 or float64.*; found int64", np.ones(3, int), np.ones(3)
+    )
+    raises(name, "targets?: .*expected float32 or float64.*; found bool", np.ones(3), np.ones(3, bool))
     raises(
         name,
-        r"(prediction|logits): expected at least one number, found shape \(0, 2\)",
+        r"(prediction|logits): .*expected at least one; found shape \(0, 2\)",
         np.ones((0, 2)),
         np.ones((0, 2)),
     )
 
 
-@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("name", LABELED)
 @pytest.mark.parametrize(
     ("logits", "labels", "words"),
     [
-        (np.ones(3), np.array(1), r"logits: expected shape \(batch, \.\.\., classes\).*found \(3,\)"),
-        (np.ones((0, 3)), np.array([], int), r"logits: expected shape.*found \(0, 3\)"),
-        (np.ones((2, 3), int), np.array([0, 1]), "logits: expected float32 or float64, found int64"),
-        (np.ones((2, 3)), np.array([0.0, 1.0]), "labels: expected integers, found float64"),
-        (np.ones((2, 3)), np.array([True, False]), "labels: expected integers, found bool"),
-        (np.ones((2, 3)), np.eye(3, dtype=int)[:2], r"labels: expected shape \(2,\).*found \(2, 3\).*argmax"),
-        (np.ones((2, 3)), np.array([0, 1, 2]), r"labels: expected shape \(2,\).*found \(3,\)"),
-        (np.ones((2, 3)), np.array([0, 3]), "labels: expected values from 0 to 2, found 0 to 3"),
-        (np.ones((2, 3)), np.array([-1, 2]), "labels: expected values from 0 to 2, found -1 to 2"),
+        (np.ones(3), np.array(1), r"logits: .*expected shape \(batch, \.\.\., classes\).*found \(3,\)"),
+        (np.ones((0, 3)), np.array([], int), r"logits: .*expected shape.*found \(0, 3\)"),
+        (np.ones((2, 3), int), np.array([0, 1]), "logits: .*expected float32 or float64.*; found int64"),
+        (np.ones((2, 3)), np.array([0.0, 1.0]), "labels: .*expected integers; found float64"),
+        (np.ones((2, 3)), np.array([True, False]), "labels: .*expected integers; found bool"),
+        (
+            np.ones((2, 3)),
+            np.eye(3, dtype=int)[:2],
+            r"labels: .*expected shape \(2,\).*found \(2, 3\).*argmax",
+        ),
+        (np.ones((2, 3)), np.array([0, 1, 2]), r"labels: .*expected shape \(2,\).*found \(3,\)"),
+        (np.ones((2, 3)), np.array([0, 3]), "labels: .*expected from 0 to 2; found 0 to 3"),
+        (np.ones((2, 3)), np.array([-1, 2]), "labels: .*expected from 0 to 2; found -1 to 2"),
     ],
 )
 def test_bad_labels(name, logits, labels, words):
@@ -291,45 +289,45 @@ def test_bad_labels(name, logits, labels, words):
 def test_upstream_is_one_number(case):
     _, backward = functions(case)
     first, second, options, _ = CASES[case]
-    with pytest.raises(ValueError, match=r"upstream: expected shape \(\), found \(2,\)"):
+    with pytest.raises(ValueError, match=r"upstream: .*expected shape \(\); found \(2,\)"):
         backward(np.ones(2), first, second, **options)
 
 
 def test_bad_options():
     logits, labels = np.ones((2, 3)), np.array([0, 1])
-    raises("huber", "delta: expected a number", np.ones(2), np.ones(2), delta=0)
+    raises("huber", "delta: .*expected more than 0", np.ones(2), np.ones(2), delta=0)
     raises(
         "label_smoothed_cross_entropy",
-        r"smoothing: expected a number in \[0, 1\], found 1.5",
+        r"smoothing: .*expected from 0 to 1; found 1.5",
         logits,
         labels,
         smoothing=1.5,
     )
     raises("label_smoothed_cross_entropy", "smoothing", logits, labels, smoothing=-0.1)
-    raises("focal", "gamma: expected a number", logits, labels, gamma=-1)
-    raises("focal", "alpha: expected a number", logits, labels, alpha=-1)
-    raises("hinge", "target: expected only -1 and 1", np.ones(2), np.array([0.5, 1]))
-    raises("hinge", "target: expected only -1 and 1", np.ones(3), np.array([-1, 0, 1]))
+    raises("focal", "gamma: .*expected at least 0", logits, labels, gamma=-1)
+    raises("focal", "alpha: .*expected at least 0", logits, labels, alpha=-1)
+    raises("hinge", "target: .*expected only -1 and 1", np.ones(2), np.array([0.5, 1]))
+    raises("hinge", "target: .*expected only -1 and 1", np.ones(3), np.array([-1, 0, 1]))
     raises(
         "binary_cross_entropy",
-        "targets: expected values from 0 to 1, found -1.0 to 1.0",
+        "targets: .*expected from 0 to 1; found -1.0 to 1.0",
         np.ones(2),
         np.array([-1, 1]),
     )
-    raises("binary_cross_entropy", "targets: expected values from 0 to 1", np.ones(2), np.array([np.nan, 1]))
+    raises("binary_cross_entropy", "targets: .*expected from 0 to 1", np.ones(2), np.array([np.nan, 1]))
 
 
 @pytest.mark.parametrize("function", [ours.calibration_curve, ours.expected_calibration_error])
 def test_bad_calibration_arguments(function):
     good, labels = np.full((2, 2), 0.5), np.array([0, 1])
     for probabilities, some_labels, options, words in (
-        (np.array([[2.0, 1.0], [0.5, 0.5]]), labels, {}, "sum to 1, found sums from 1 to 3.*softmax"),
+        (np.array([[2.0, 1.0], [0.5, 0.5]]), labels, {}, "sum to 1 .*softmax.*; found sums from 1 to 3"),
         (np.array([[1.5, -0.5], [0.5, 0.5]]), labels, {}, "smallest entry -0.5"),
-        (good, labels, {"bins": 0}, "bins: expected an integer of at least 1, found 0"),
-        (good, np.array([0, 2]), {}, "labels: expected values from 0 to 1"),
-        (good, np.array([0.0, 1.0]), {}, "labels: expected integers"),
-        (good, np.array([0, 1, 1]), {}, "labels: expected shape"),
-        (np.ones(2), labels, {}, "probabilities: expected shape"),
+        (good, labels, {"bins": 0}, "bins: .*expected an integer of at least 1; found 0"),
+        (good, np.array([0, 2]), {}, "labels: .*expected from 0 to 1"),
+        (good, np.array([0.0, 1.0]), {}, "labels: .*expected integers"),
+        (good, np.array([0, 1, 1]), {}, "labels: .*expected shape"),
+        (np.ones(2), labels, {}, "probabilities: .*expected shape"),
     ):
         with pytest.raises(ValueError, match=words):
             function(probabilities, some_labels, **options)

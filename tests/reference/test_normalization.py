@@ -1,22 +1,22 @@
 """The NumPy normalisations against Keras' layers, TensorFlow's gradients and finite differences."""
 
+import functools
+
+import helpers
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_close
 
 from course_utils.reference import normalization as ours
 
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
+random = functools.partial(helpers.random, mean=1.0, scale=2.0)
 CASES = {
     "batch": (ours.batch_norm, ours.batch_norm_backward, keras.layers.BatchNormalization),
     "layer": (ours.layer_norm, ours.layer_norm_backward, keras.layers.LayerNormalization),
 }
 SHAPES = [(6, 5), (4, 3, 5), (3, 4, 2, 5), (2, 1)]
-
-
-def random(*shape, seed=0, dtype="float64"):
-    return np.random.default_rng(seed).normal(1.0, 2.0, size=shape).astype(dtype)
 
 
 def arguments(shape, dtype="float64"):
@@ -25,12 +25,6 @@ def arguments(shape, dtype="float64"):
         random(shape[-1], seed=1, dtype=dtype),
         random(shape[-1], seed=2, dtype=dtype),
     )
-
-
-def assert_close(actual, expected, dtype="float64"):
-    expected = np.asarray(expected)
-    assert actual.dtype == dtype and actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -61,17 +55,8 @@ def test_values_and_gradients_equal_keras(case, shape, epsilon, dtype):
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_finite_differences(case, shape):
     forward, backward, _ = CASES[case]
-    arrays, upstream, step = list(arguments(shape)), random(*shape, seed=3), 1e-6
-    for place, gradient in enumerate(backward(upstream, *arrays)):
-        numerical = np.zeros_like(gradient)
-        for index in np.ndindex(gradient.shape):
-            totals = []
-            for move in (step, -step):
-                moved = [array.copy() for array in arrays]
-                moved[place][index] += move
-                totals.append((forward(*moved) * upstream).sum())
-            numerical[index] = (totals[0] - totals[1]) / (2 * step)
-        np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-6)
+    arrays, upstream = arguments(shape), random(*shape, seed=3)
+    helpers.assert_gradients(forward, arrays, backward(upstream, *arrays), upstream, tolerance=1e-6)
 
 
 def test_default_epsilon_is_that_of_keras_layers():
@@ -110,13 +95,13 @@ def test_inference_equals_keras(shape, dtype):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"x": np.ones(3)}, r"x: expected shape \(batch, \.\.\., channels\).*found \(3,\)"),
+        ({"x": np.ones(3)}, r"x: .*expected shape \(batch, \.\.\., channels\).*found \(3,\)"),
         ({"x": np.ones((0, 3))}, r"found \(0, 3\)"),
-        ({"x": np.ones((2, 3), np.int64)}, "x: expected float32 or float64, found int64"),
-        ({"gamma": np.ones(2)}, r"gamma: expected shape \(3,\), found \(2,\)"),
-        ({"gamma": np.ones((1, 3))}, r"gamma: expected shape \(channels,\).*found \(1, 3\)"),
-        ({"beta": np.ones(4)}, r"beta: expected shape \(3,\), found \(4,\)"),
-        ({"epsilon": -1e-3}, "epsilon: expected a number of at least 0, found -0.001"),
+        ({"x": np.ones((2, 3), np.int64)}, "x: .*expected float32 or float64.*; found int64"),
+        ({"gamma": np.ones(2)}, r"gamma: .*expected shape \(3,\); found \(2,\)"),
+        ({"gamma": np.ones((1, 3))}, r"gamma: .*expected shape \(channels,\).*found \(1, 3\)"),
+        ({"beta": np.ones(4)}, r"beta: .*expected shape \(3,\); found \(4,\)"),
+        ({"epsilon": -1e-3}, "epsilon: .*expected at least 0; found -0.001"),
         ({"epsilon": float("nan")}, "epsilon"),
     ],
 )
@@ -127,15 +112,15 @@ def test_bad_arguments(case, changes, words):
         forward(**good)
     with pytest.raises(ValueError, match=words):
         backward(np.ones((2, 3)), **good)
-    with pytest.raises(ValueError, match=r"upstream: expected shape \(2, 3\), found \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"upstream: .*expected shape \(2, 3\); found \(3, 2\)"):
         backward(np.ones((3, 2)), np.ones((2, 3)), np.ones(3), np.ones(3))
 
 
 def test_bad_moving_averages():
     x, ones = np.ones((2, 3)), np.ones(3)
-    with pytest.raises(ValueError, match=r"moving_mean: expected shape \(3,\), found \(2,\)"):
+    with pytest.raises(ValueError, match=r"moving_mean: .*expected shape \(3,\); found \(2,\)"):
         ours.batch_norm_inference(x, ones, ones, np.ones(2), ones)
-    with pytest.raises(ValueError, match=r"moving_variance: expected shape \(3,\), found \(4,\)"):
+    with pytest.raises(ValueError, match=r"moving_variance: .*expected shape \(3,\); found \(4,\)"):
         ours.batch_norm_inference(x, ones, ones, ones, np.ones(4))
     with pytest.raises(ValueError, match="gamma"):
         ours.batch_norm_inference(x, np.ones(1), ones, ones, ones)

@@ -318,18 +318,24 @@ def test_orthogonalize_keeps_singular_vectors_and_levels_singular_values(shape):
 
 
 WRONG = [
-    (lambda: optimizers.Adam(beta_1=1.5), "beta_1 between 0 and 1, found 1.5"),
-    (lambda: optimizers.Adam(learning_rate=-1), "learning_rate of 0 or more, found -1"),
-    (lambda: optimizers.AdamW(weight_decay=-0.1), "weight_decay of 0 or more, found -0.1"),
-    (lambda: optimizers.orthogonalize(np.ones(3)), r"\(rows, columns\), found \(3,\)"),
-    (lambda: optimizers.Adam().update(np.ones(2), [np.ones(2)]), "parameters as a list .* found ndarray"),
-    (lambda: optimizers.Adam().update([np.ones(2)], np.ones(2)), "gradients as a list .* found ndarray"),
-    (lambda: optimizers.Adam().update([np.ones(2)], []), "each of 1 parameters, found 0"),
-    (lambda: optimizers.Adam().update([np.ones(2, int)], [np.ones(2)]), "parameter 0, found int64"),
-    (lambda: optimizers.Adam().update([np.ones(2)], [None]), r"shape \(2,\) for gradient 0, found None"),
+    (lambda: optimizers.Adam(beta_1=1.5), "beta_1: .*from 0 to 1; found 1.5"),
+    (lambda: optimizers.Adam(learning_rate=-1), "learning_rate: .*at least 0; found -1"),
+    (lambda: optimizers.AdamW(weight_decay=-0.1), "weight_decay: .*at least 0; found -0.1"),
+    (lambda: optimizers.orthogonalize(np.ones(3)), r"\(rows, columns\); found \(3,\)"),
+    (
+        lambda: optimizers.Adam().update(np.ones(2), [np.ones(2)]),
+        "parameters: .*a list of arrays .* found ndarray",
+    ),
+    (
+        lambda: optimizers.Adam().update([np.ones(2)], np.ones(2)),
+        "gradients: .*a list of arrays .* found ndarray",
+    ),
+    (lambda: optimizers.Adam().update([np.ones(2)], []), "1, one for each parameter; found 0"),
+    (lambda: optimizers.Adam().update([np.ones(2, int)], [np.ones(2)]), "parameter 0: .*; found int64"),
+    (lambda: optimizers.Adam().update([np.ones(2)], [None]), r"gradient 0: .*shape \(2,\); found None"),
     (
         lambda: optimizers.Adam().update([np.ones((2, 3))], [np.ones(3)]),
-        r"shape \(2, 3\) for gradient 0, found shape \(3,\)",
+        r"gradient 0: .*shape \(2, 3\); found \(3,\)",
     ),
 ]
 
@@ -345,9 +351,9 @@ def test_a_refused_update_changes_nothing():
     parameters = [np.ones(2), np.ones(3)]
     optimizer.update(parameters, [np.ones(2), np.ones(3)])
     for wrong in ([np.ones(2)], [np.ones(2), np.ones(4)]):
-        with pytest.raises(ValueError, match="as in the first update, found"):
+        with pytest.raises(ValueError, match="as in the first update.*; found"):
             optimizer.update(wrong, wrong)
-    with pytest.raises(ValueError, match="for gradient 1"):
+    with pytest.raises(ValueError, match="gradient 1: "):
         optimizer.update(parameters, [np.ones(2), np.ones(4)])
     assert optimizer.iterations == 1
     np.testing.assert_array_equal(optimizer.slots[0].velocity, np.full(2, -0.01))

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_close, assert_gradients
 
 from course_utils.reference import convolution
 from course_utils.reference import pooling as ours
 
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
 CASES = {
     "max": (ours.max_pool2d, ours.max_pool2d_backward, tf.nn.max_pool2d, keras.layers.MaxPooling2D),
     "average": (
@@ -29,28 +29,11 @@ GLOBAL_CASES = {
 SIZES = [(1, 1), (2, 2), (3, 2), (2, 4)]
 
 
-def random(*shape, seed=0, dtype="float64"):
+def apart(*shape, seed=0, dtype="float64"):
     """Numbers at least 0.01 apart, so that no window has a tie and no small step changes its winner."""
     count = int(np.prod(shape))
     values = np.random.default_rng(seed).permutation(count) * 0.01 - count * 0.005
     return values.reshape(shape).astype(dtype)
-
-
-def assert_close(actual, expected, dtype="float64"):
-    expected = np.asarray(expected)
-    assert actual.dtype == dtype and actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
-
-
-def finite_differences(function, array, step=1e-5):
-    gradient = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        moved = array.copy()
-        moved[index] += step
-        higher = function(moved)
-        moved[index] -= 2 * step
-        gradient[index] = (higher - function(moved)) / (2 * step)
-    return gradient
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -60,7 +43,7 @@ def finite_differences(function, array, step=1e-5):
 @pytest.mark.parametrize("case", CASES)
 def test_values_and_gradients_equal_keras(case, size, stride, padding, dtype):
     forward, backward, tensorflow_function, make_layer = CASES[case]
-    images = random(2, 7, 8, 3, dtype=dtype)
+    images = apart(2, 7, 8, 3, dtype=dtype)
     assert_close(
         forward(images, size, stride, padding), make_layer(size, stride, padding, dtype=dtype)(images), dtype
     )
@@ -69,7 +52,7 @@ def test_values_and_gradients_equal_keras(case, size, stride, padding, dtype):
     with tf.GradientTape() as tape:
         tape.watch(variable)
         output = tensorflow_function(variable, size, size if stride is None else stride, padding.upper())
-        upstream = random(*output.shape, seed=1, dtype=dtype)
+        upstream = apart(*output.shape, seed=1, dtype=dtype)
         loss = tf.reduce_sum(output * upstream)
     assert_close(forward(images, size, stride, padding), output, dtype)
     assert_close(backward(upstream, images, size, stride, padding), tape.gradient(loss, variable), dtype)
@@ -80,13 +63,11 @@ def test_values_and_gradients_equal_keras(case, size, stride, padding, dtype):
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_finite_differences(case, size, stride, padding):
     forward, backward, _, _ = CASES[case]
-    images = random(2, 5, 4, 2)
-    upstream = random(*forward(images, size, stride, padding).shape, seed=2)
-    numerical = finite_differences(
-        lambda moved: (forward(moved, size, stride, padding) * upstream).sum(), images
-    )
-    np.testing.assert_allclose(
-        backward(upstream, images, size, stride, padding), numerical, rtol=1e-6, atol=1e-7
+    images = apart(2, 5, 4, 2)
+    upstream = apart(*forward(images, size, stride, padding).shape, seed=2)
+    gradient = backward(upstream, images, size, stride, padding)
+    assert_gradients(
+        lambda moved: forward(moved, size, stride, padding), [images], [gradient], upstream, step=1e-5
     )
 
 
@@ -95,8 +76,8 @@ def test_gradients_equal_finite_differences(case, size, stride, padding):
 @pytest.mark.parametrize("case", GLOBAL_CASES)
 def test_global_pooling(case, shape, dtype):
     forward, backward, make_layer = GLOBAL_CASES[case]
-    images = random(*shape, dtype=dtype)
-    upstream = random(shape[0], shape[3], seed=1, dtype=dtype)
+    images = apart(*shape, dtype=dtype)
+    upstream = apart(shape[0], shape[3], seed=1, dtype=dtype)
     variable = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(variable)
@@ -106,8 +87,7 @@ def test_global_pooling(case, shape, dtype):
     actual = backward(upstream, images)
     assert_close(actual, tape.gradient(loss, variable), dtype)
     if dtype == "float64":
-        numerical = finite_differences(lambda moved: (forward(moved) * upstream).sum(), images)
-        np.testing.assert_allclose(actual, numerical, rtol=1e-6, atol=1e-7)
+        assert_gradients(forward, [images], [actual], upstream, step=1e-5)
 
 
 def test_ties_are_broken_as_tensorflow_does():
@@ -153,17 +133,17 @@ IMAGES = np.ones((2, 5, 6, 3))
     [
         (
             {"images": np.ones((5, 6, 3))},
-            r"images: expected shape \(batch, height, width, channels\).*\(5, 6, 3\)",
+            r"images: .*expected shape \(batch, height, width, channels\).*\(5, 6, 3\)",
         ),
-        ({"images": np.ones((2, 0, 6, 3))}, "images: expected shape"),
-        ({"images": np.ones((2, 5, 6, 3), np.uint8)}, "images: expected float32 or float64, found uint8"),
-        ({"size": 0}, "size: expected an integer of at least 1, found 0"),
+        ({"images": np.ones((2, 0, 6, 3))}, "images: .*expected shape"),
+        ({"images": np.ones((2, 5, 6, 3), np.uint8)}, "images: .*expected float32 or float64.*; found uint8"),
+        ({"size": 0}, "size: .*expected an integer of at least 1; found 0"),
         ({"size": 2.0}, "size"),
-        ({"size": (2, 2, 1)}, "size: expected one positive integer or a pair"),
-        ({"size": 6}, r"size: with padding=\"valid\".*image \(5, 6\), found \(6, 6\)"),
+        ({"size": (2, 2, 1)}, "size: .*expected one positive integer or a pair"),
+        ({"size": 6}, r"size: .*with padding=\"valid\".* 5 × 6; found \(6, 6\)"),
         ({"size": (1, 7)}, r"found \(1, 7\)"),
-        ({"stride": 0}, "stride: expected an integer of at least 1, found 0"),
-        ({"padding": "causal"}, "padding: expected .* found 'causal'"),
+        ({"stride": 0}, "stride: .*expected an integer of at least 1; found 0"),
+        ({"padding": "causal"}, "padding: .*expected .* found 'causal'"),
         ({"padding": None}, "padding"),
     ],
 )
@@ -179,11 +159,11 @@ def test_bad_arguments(case, changes, words):
 def test_bad_upstream():
     for _, backward, _, _ in CASES.values():
         with pytest.raises(
-            ValueError, match=r"upstream: expected shape \(2, 2, 3, 3\), found \(2, 5, 6, 3\)"
+            ValueError, match=r"upstream: .*expected shape \(2, 2, 3, 3\); found \(2, 5, 6, 3\)"
         ):
             backward(IMAGES, IMAGES, 2)
     for _, backward, _ in GLOBAL_CASES.values():
-        with pytest.raises(ValueError, match=r"upstream: expected shape \(2, 3\), found \(3, 2\)"):
+        with pytest.raises(ValueError, match=r"upstream: .*expected shape \(2, 3\); found \(3, 2\)"):
             backward(np.ones((3, 2)), IMAGES)
 
 
@@ -191,7 +171,7 @@ def test_bad_upstream():
 def test_bad_global_arguments(case):
     forward, backward, _ = GLOBAL_CASES[case]
     for bad in (np.ones((2, 3)), np.ones((2, 5, 6, 3), int), np.ones((2, 0, 6, 3))):
-        with pytest.raises(ValueError, match="images: expected"):
+        with pytest.raises(ValueError, match="images: .*expected"):
             forward(bad)
-        with pytest.raises(ValueError, match="images: expected"):
+        with pytest.raises(ValueError, match="images: .*expected"):
             backward(np.ones((2, 3)), bad)

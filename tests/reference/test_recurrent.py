@@ -1,14 +1,18 @@
 """The NumPy recurrent cells against Keras' layers, TensorFlow's gradients and finite differences."""
 
+import functools
+
+import helpers
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_close
 
 from course_utils.reference import recurrent as ours
 
 BATCH, TIME, FEATURES, UNITS = 3, 6, 4, 5
-TOLERANCE = {"float64": 1e-7, "float32": 1e-5}
+random = functools.partial(helpers.random, scale=0.8)
 # name: (forward, backward, Keras' layer, gates, shape of the bias, options of ours and of Keras)
 CELLS = {
     "simple_rnn": (ours.simple_rnn, ours.simple_rnn_backward, keras.layers.SimpleRNN, 1, (UNITS,), {}),
@@ -17,10 +21,6 @@ CELLS = {
     "gru_before": (ours.gru, ours.gru_backward, keras.layers.GRU, 3, (3 * UNITS,), {"reset_after": False}),
 }
 NAMES = list(CELLS)
-
-
-def random(*shape, seed=0, dtype="float64"):
-    return np.random.default_rng(seed).normal(scale=0.8, size=shape).astype(dtype)
 
 
 def arguments(name, dtype="float64", time=TIME):
@@ -49,12 +49,6 @@ def keras_layer(name, parts):
     layer.build(parts["inputs"].shape)
     layer.set_weights([parts["kernel"], parts["recurrent_kernel"], parts["bias"]])
     return layer
-
-
-def assert_close(actual, expected, dtype="float64"):
-    expected = np.asarray(expected)
-    assert actual.dtype == dtype and actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
 def upstreams(name, dtype="float64"):
@@ -102,25 +96,21 @@ def test_gradients_equal_finite_differences(name):
     forward, backward, _, _, _, options = CELLS[name]
     parts = arguments(name)
     upstream, upstream_state = upstreams(name)
-    names, values, step = list(parts), list(parts.values()), 1e-6
 
-    def loss():
-        outputs, state = forward(**dict(zip(names, values, strict=True)), **options)
+    def loss(*arrays):
+        arrays = iter(arrays)
+        moved = {
+            name: tuple(next(arrays) for _ in value) if isinstance(value, tuple) else next(arrays)
+            for name, value in parts.items()
+        }
+        outputs, state = forward(**moved, **options)
         pairs = zip(flat([state]), flat([upstream_state]), strict=True)
         return (outputs * upstream).sum() + sum((part * weight).sum() for part, weight in pairs)
 
+    arrays = flat(parts.values())
     gradients = flat(backward(upstream, **parts, **options, upstream_state=upstream_state))
-    for array, gradient in zip(flat(values), gradients, strict=True):
-        assert gradient.shape == array.shape
-        numerical = np.zeros_like(gradient)
-        for index in np.ndindex(array.shape):
-            kept, totals = array[index], []
-            for move in (step, -step):
-                array[index] = kept + move
-                totals.append(loss())
-            array[index] = kept
-            numerical[index] = (totals[0] - totals[1]) / (2 * step)
-        np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-6)
+    assert [gradient.shape for gradient in gradients] == [array.shape for array in arrays]
+    helpers.assert_gradients(loss, arrays, gradients, tolerance=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -208,18 +198,18 @@ def test_large_arguments_do_not_overflow():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"inputs": np.ones((3, 4))}, r"inputs: expected shape \(batch, time, features\).*found \(3, 4\)"),
+        ({"inputs": np.ones((3, 4))}, r"inputs: .*expected shape \(batch, time, features\).*found \(3, 4\)"),
         ({"inputs": np.ones((3, 0, 4))}, r"inputs.*found \(3, 0, 4\)"),
-        ({"inputs": np.ones((3, 6, 4), int)}, "inputs: expected float32 or float64, found int64"),
-        ({"inputs": np.ones((3, 6, 7))}, r"kernel: expected shape \(7, \d+\), found \(4, \d+\)"),
-        ({"kernel": np.ones((4, 6))}, r"kernel: expected shape \(4, \d+\), found \(4, 6\)"),
+        ({"inputs": np.ones((3, 6, 4), int)}, "inputs: .*expected float32 or float64.*; found int64"),
+        ({"inputs": np.ones((3, 6, 7))}, r"kernel: .*expected shape \(7, \d+\); found \(4, \d+\)"),
+        ({"kernel": np.ones((4, 6))}, r"kernel: .*expected shape \(4, \d+\); found \(4, 6\)"),
         (
             {"recurrent_kernel": np.ones((5, 6))},
-            r"recurrent_kernel: expected shape \(5, \d+\), found \(5, 6\)",
+            r"recurrent_kernel: .*expected shape \(5, \d+\); found \(5, 6\)",
         ),
-        ({"recurrent_kernel": np.ones(5)}, r"recurrent_kernel: expected shape \(units, .*found \(5,\)"),
-        ({"bias": np.ones((3, 1))}, r"bias: expected shape .*found \(3, 1\)"),
-        ({"bias": np.ones(7)}, r"bias: expected shape .*found \(7,\)"),
+        ({"recurrent_kernel": np.ones(5)}, r"recurrent_kernel: .*expected shape \(units, .*found \(5,\)"),
+        ({"bias": np.ones((3, 1))}, r"bias: .*expected shape .*found \(3, 1\)"),
+        ({"bias": np.ones(7)}, r"bias: .*expected shape .*found \(7,\)"),
     ],
 )
 def test_bad_arguments(name, changes, words):
@@ -236,24 +226,24 @@ def test_bad_states_and_upstreams(name):
     forward, backward, _, _, _, options = CELLS[name]
     parts, wrong = arguments(name), np.ones((BATCH, UNITS + 1))
     upstream, upstream_state = upstreams(name)
-    with pytest.raises(ValueError, match=r"upstream: expected shape \(3, 6, 5\), found \(3, 5\)"):
+    with pytest.raises(ValueError, match=r"upstream: .*expected shape \(3, 6, 5\); found \(3, 5\)"):
         backward(upstream[:, 0], **parts, **options)
     for place in range(2 if name == "lstm" else 1):
         states = flat([parts["initial_state"]])
         states[place] = wrong
         state = states if name == "lstm" else states[0]
-        with pytest.raises(ValueError, match=r"initial_state.*expected shape \(3, 5\), found \(3, 6\)"):
+        with pytest.raises(ValueError, match=r"initial_state.*expected shape \(3, 5\); found \(3, 6\)"):
             forward(**{**parts, "initial_state": state}, **options)
-        with pytest.raises(ValueError, match=r"upstream_state.*expected shape \(3, 5\), found \(3, 6\)"):
+        with pytest.raises(ValueError, match=r"upstream_state.*expected shape \(3, 5\); found \(3, 6\)"):
             backward(upstream, **parts, **options, upstream_state=state)
 
 
 @pytest.mark.parametrize("state", [np.ones((BATCH, UNITS)), np.ones((2, BATCH, UNITS)), (None,), [1, 2, 3]])
 def test_the_state_of_lstm_is_a_pair(state):
     parts = {**arguments("lstm"), "initial_state": state}
-    with pytest.raises(ValueError, match=r"initial_state: expected a pair \(hidden, cell\), found"):
+    with pytest.raises(ValueError, match=r"initial_state: .*expected a pair \(hidden, cell\); found"):
         ours.lstm(**parts)
-    with pytest.raises(ValueError, match=r"upstream_state: expected a pair \(hidden, cell\), found"):
+    with pytest.raises(ValueError, match=r"upstream_state: .*expected a pair \(hidden, cell\); found"):
         ours.lstm_backward(np.ones((BATCH, TIME, UNITS)), **arguments("lstm"), upstream_state=state)
 
 
@@ -268,7 +258,7 @@ def test_half_a_state_of_lstm():
 
 def test_the_bias_of_gru_tells_its_variants_apart():
     after, before = arguments("gru"), arguments("gru_before")
-    with pytest.raises(ValueError, match=r"bias: expected shape \(rows, 3 \* units\).*found \(15,\)"):
+    with pytest.raises(ValueError, match=r"bias: .*expected shape \(rows, 3 \* units\).*found \(15,\)"):
         ours.gru(**{**after, "bias": before["bias"]})
-    with pytest.raises(ValueError, match=r"bias: expected shape \(3 \* units,\).*found \(2, 15\)"):
+    with pytest.raises(ValueError, match=r"bias: .*expected shape \(3 \* units,\).*found \(2, 15\)"):
         ours.gru(**{**before, "bias": after["bias"]}, reset_after=False)

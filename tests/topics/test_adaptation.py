@@ -10,11 +10,6 @@ from course_utils import datasets, proofs
 from course_utils.topics import adaptation
 
 
-@pytest.fixture
-def random():
-    return np.random.default_rng(0)
-
-
 @pytest.fixture(scope="module")
 def images():
     return datasets.as_images(datasets.mnist().x_test[:64]), datasets.mnist().y_test[:64].astype(int)
@@ -173,11 +168,11 @@ def test_lora_gradient(random):
 
 
 def test_low_rank_refuses(random):
-    with pytest.raises(ValueError, match="a: expected shape"):
+    with pytest.raises(ValueError, match="a: .*expected shape"):
         adaptation.low_rank_kernel(np.ones((5, 4)), np.ones((4, 2)), np.ones((2, 4)), 1)
-    with pytest.raises(ValueError, match="b: expected shape"):
+    with pytest.raises(ValueError, match="b: .*expected shape"):
         adaptation.low_rank_kernel(np.ones((5, 4)), np.ones((5, 2)), np.ones((2, 3)), 1)
-    with pytest.raises(ValueError, match="a: expected shape"):
+    with pytest.raises(ValueError, match="a: .*expected shape"):
         adaptation.low_rank_backward(np.ones((6, 4)), np.ones((6, 5)), np.ones((4, 2)), np.ones((2, 4)), 1)
     with pytest.raises(ValueError, match="rank"):
         adaptation.add_lora(network(), ["features"], 0)

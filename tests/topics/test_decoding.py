@@ -115,7 +115,7 @@ def test_filtered_keeps_what_it_should():
     squared = np.array([0.25, 0.09, 0.0225, 0.0025])
     np.testing.assert_allclose(decoding.filtered(logits, temperature=0.5), [squared / squared.sum()])
     for bad in ({"temperature": -1}, {"top_k": 0}, {"top_p": 0}, {"top_p": 1.5}):
-        with pytest.raises(ValueError, match="expected temperature"):
+        with pytest.raises(ValueError, match="(temperature|top_k|top_p): .*expected"):
             decoding.filtered(logits, **bad)
 
 

@@ -8,7 +8,7 @@ from course_utils import datasets
 from course_utils.topics import digit_pad
 
 
-def centre_of_mass(image):
+def center_of_mass(image):
     image = np.asarray(image, dtype="float64")
     rows, columns = np.indices(image.shape)
     return (rows * image).sum() / image.sum(), (columns * image).sum() / image.sum()
@@ -20,7 +20,7 @@ def test_example_becomes_an_mnist_image():
     assert digit.max() == 255 and digit[0, 0] == 0
     rows, columns = np.nonzero(digit)
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == digit_pad.BOX
-    assert np.allclose(centre_of_mass(digit), 14, atol=0.51)
+    assert np.allclose(center_of_mass(digit), 14, atol=0.51)
 
 
 def test_mnist_images_hardly_change():
@@ -32,14 +32,14 @@ def test_mnist_images_hardly_change():
 
 
 def test_dark_ink_on_bright_paper_is_inverted():
-    drawn = digit_pad.rasterise(digit_pad.EXAMPLE_STROKES)
+    drawn = digit_pad.rasterize(digit_pad.EXAMPLE_STROKES)
     assert np.array_equal(digit_pad.to_mnist(255 - drawn), digit_pad.to_mnist(drawn))
 
 
 def test_place_and_size_on_the_pad_do_not_matter():
     smaller = [[[x / 2 + 130, y / 2 + 10] for x, y in stroke] for stroke in digit_pad.EXAMPLE_STROKES]
-    there = digit_pad.to_mnist(digit_pad.rasterise(smaller, pen=digit_pad.PEN // 2)).astype(float)
-    here = digit_pad.to_mnist(digit_pad.rasterise(digit_pad.EXAMPLE_STROKES)).astype(float)
+    there = digit_pad.to_mnist(digit_pad.rasterize(smaller, pen=digit_pad.PEN // 2)).astype(float)
+    here = digit_pad.to_mnist(digit_pad.rasterize(digit_pad.EXAMPLE_STROKES)).astype(float)
     assert np.abs(there - here).mean() < 6
 
 
@@ -52,14 +52,14 @@ def test_a_pad_keeps_what_was_drawn():
 
 
 def test_a_dot_and_an_upscaled_picture_work():
-    assert digit_pad.to_mnist(digit_pad.rasterise([[[50, 50]]])).max() == 255
+    assert digit_pad.to_mnist(digit_pad.rasterize([[[50, 50]]])).max() == 255
     tiny = np.zeros((9, 9))
     tiny[2:6, 4] = 1.0  # a "1" of floats between 0 and 1
     assert digit_pad.to_mnist(tiny).shape == (28, 28)
 
 
 def test_files_are_read(tmp_path):
-    drawn = digit_pad.rasterise(digit_pad.EXAMPLE_STROKES)
+    drawn = digit_pad.rasterize(digit_pad.EXAMPLE_STROKES)
     transparent = np.zeros((*drawn.shape, 4), "uint8")
     transparent[..., 3] = drawn  # black ink, paper transparent
     path = tmp_path / "five.png"

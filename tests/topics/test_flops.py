@@ -289,7 +289,7 @@ def test_unknown_layer_is_named_and_can_be_taught():
             return inputs
 
     model = keras.Sequential([keras.Input((4,)), Strange()])
-    with pytest.raises(ValueError, match="Strange.*flops.register"):
+    with pytest.raises(ValueError, match="flops.register.*found Strange"):
         flops.count(model)
     flops.register(Strange)(lambda layer, inputs, output, arguments: (7, 1))
     assert flops.total(flops.count(model)).flops == 15
@@ -301,7 +301,7 @@ def test_unbuilt_model_unknown_length_and_unknown_activation():
         flops.count(keras.Sequential([layers.Dense(3)]))
     with pytest.raises(ValueError, match="length="):
         flops.count(keras.Sequential([keras.Input((None, 3)), layers.LSTM(2)]))
-    with pytest.raises(ValueError, match="unknown activation"):
+    with pytest.raises(ValueError, match="activation: .*found 'cos'"):
         flops.activation_flops(np.cos, 3)
-    with pytest.raises(ValueError, match="known"):
+    with pytest.raises(ValueError, match="activation: .*found"):
         one(layers.Dense(3, activation=keras.ops.cos), (4,))

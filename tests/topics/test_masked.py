@@ -97,14 +97,14 @@ def test_hide_leaves_an_empty_row_alone():
 
 
 def test_hide_refuses():
-    for bad in (
-        {"share": 0},
-        {"share": 1.1},
-        {"rule": (0.8, 0.1)},
-        {"rule": (0.8, 0.1, 0.2)},
-        {"rule": (1.1, -0.1, 0)},
+    for bad, message in (
+        ({"share": 0}, "share: .*more than 0; found 0"),
+        ({"share": 1.1}, "share: .*from 0 to 1; found 1.1"),
+        ({"rule": (0.8, 0.1)}, "rule: .*three shares that add up to 1"),
+        ({"rule": (0.8, 0.1, 0.2)}, "rule: .*three shares that add up to 1"),
+        ({"rule": (1.1, -0.1, 0)}, "rule: .*from 0 to 1; found -0.1 to 1.1"),
     ):
-        with pytest.raises(ValueError, match="add up to 1"):
+        with pytest.raises(ValueError, match=message):
             masked.hide(many(rows=2), 40, np.random.default_rng(0), **bad)
 
 

@@ -321,22 +321,28 @@ def test_flip_labels_flips_the_stated_share():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: privacy.roc([], [1.0]), r"members: expected a list of scores"),
+        (lambda: privacy.roc([], [1.0]), r"members: .*expected shape .*none of them 0"),
         (lambda: privacy.area_under_roc([1.0], [np.nan]), "others: .*without NaN"),
-        (lambda: privacy.true_positive_rate([1.0], [0.0], 0), "between 0 and 1, found 0"),
-        (lambda: privacy.clipped_sum([tf.ones((2, 3))], 0), "positive clip, found 0"),
-        (lambda: privacy.poisson_sample(10, 1.5, 4, np.random.default_rng(0)), r"rate in \(0, 1\]"),
-        (lambda: privacy.epsilon(1, 0.1, 1, accountant="x"), '"pld" or "rdp"'),
-        (lambda: privacy.epsilon(-1, 0.1, 1), "noise_multiplier >= 0"),
-        (lambda: privacy.gaussian_epsilon(0), "positive noise multiplier"),
-        (lambda: privacy.split_evenly(np.zeros(10), 3), "3 divides, found 10"),
-        (lambda: privacy.split_by_label(np.zeros(10), 10), "20 divides, found 10"),
-        (lambda: privacy.weighted_mean([[np.zeros(2)]], [1, 2]), "one count a model"),
-        (lambda: privacy.decode(np.zeros(2)), "expected uint32, found float64"),
-        (lambda: privacy.additive_shares(np.zeros(2, np.uint32), 1, np.random.default_rng(0)), "2 parties"),
-        (lambda: privacy.pairwise_masks(1, (2,)), "2 clients, found 1"),
-        (lambda: privacy.sign_attack(None, None, None, -0.1), "at least 0, found -0.1"),
-        (lambda: privacy.flip_labels([1, 2], 1, 2, 1.1), "share from 0 to 1, found 1.1"),
+        (lambda: privacy.true_positive_rate([1.0], [0.0], 0), "false_positive_rate: .*less than 1; found 0"),
+        (lambda: privacy.clipped_sum([tf.ones((2, 3))], 0), "clip: .*more than 0; found 0"),
+        (
+            lambda: privacy.poisson_sample(10, 1.5, 4, np.random.default_rng(0)),
+            r"rate: .*from 0 to 1; found 1.5",
+        ),
+        (lambda: privacy.epsilon(1, 0.1, 1, accountant="x"), "accountant: .*one of 'pld', 'rdp'; found 'x'"),
+        (lambda: privacy.epsilon(-1, 0.1, 1), "noise_multiplier: .*at least 0; found -1"),
+        (lambda: privacy.gaussian_epsilon(0), "noise_multiplier: .*more than 0; found 0"),
+        (lambda: privacy.split_evenly(np.zeros(10), 3), "examples: .*a multiple of 3; found 10"),
+        (lambda: privacy.split_by_label(np.zeros(10), 10), "examples: .*a multiple of 20; found 10"),
+        (lambda: privacy.weighted_mean([[np.zeros(2)]], [1, 2]), "counts: .*one count per model"),
+        (lambda: privacy.decode(np.zeros(2)), "encoded: .*expected uint32 .*; found float64"),
+        (
+            lambda: privacy.additive_shares(np.zeros(2, np.uint32), 1, np.random.default_rng(0)),
+            "parties: .*at least 2; found 1",
+        ),
+        (lambda: privacy.pairwise_masks(1, (2,)), "clients: .*at least 2; found 1"),
+        (lambda: privacy.sign_attack(None, None, None, -0.1), "size: .*at least 0; found -0.1"),
+        (lambda: privacy.flip_labels([1, 2], 1, 2, 1.1), "share: .*from 0 to 1; found 1.1"),
     ],
 )
 def test_errors_say_what_was_expected_and_found(call, message):
@@ -346,11 +352,11 @@ def test_errors_say_what_was_expected_and_found(call, message):
 
 def test_training_refuses_bad_arguments():
     images, labels = some_data(3)
-    with pytest.raises(ValueError, match="a label for each input"):
+    with pytest.raises(ValueError, match=r"labels: .*expected shape \(3,\)"):
         privacy.train_private(
             small_model(), images, labels[:2], clip=1, noise_multiplier=1, rate=0.5, steps=1,
             optimizer=keras.optimizers.SGD(),
         )  # fmt: skip
-    with pytest.raises(ValueError, match="at least 5 examples, found 3"):
+    with pytest.raises(ValueError, match="at least 5 examples; found 3"):
         model = small_model()
         privacy.LocalTraining(model, 0.1, 5, 1)(model.get_weights(), images, labels)

@@ -78,7 +78,7 @@ def test_batches_hold_every_pair_with_little_padding(known):
     assert any((a[1].shape != b[1].shape) or (a[1] != b[1]).any() for a, b in zip(*epochs, strict=True))
     again = list(spelling.batches(source, target, answer, batch_size=32).as_numpy_iterator())
     np.testing.assert_array_equal(again[0][1], epochs[0][0][1])
-    with pytest.raises(ValueError, match="longer than the last"):
+    with pytest.raises(ValueError, match="edges: .*no shorter than the longest word"):
         spelling.batches(source, target, answer, edges=(3,))
 
 
@@ -101,8 +101,10 @@ def test_error_rates_take_the_best_reference():
     references = [[("T", "AH", "M", "EY"), ("T", "AH", "M", "AA")], [("K", "AE", "T")]]
     assert spelling.error_rates([("T", "AH", "M", "AA"), ("K", "AE", "T")], references) == (0.0, 0.0)
     assert spelling.error_rates([("T", "AH", "M"), ("K", "AE", "T")], references) == (1 / 7, 0.5)
-    with pytest.raises(ValueError, match="same length"):
+    with pytest.raises(ValueError, match="guesses: .*at least one; found none"):
         spelling.error_rates([], [])
+    with pytest.raises(ValueError, match="references: .*2, as many as guesses; found 1"):
+        spelling.error_rates([("T",), ("K",)], references[:1])
 
 
 class Reader:

@@ -27,7 +27,7 @@ def test_starting_state_depends_on_the_seed_and_nothing_else():
 
 
 def test_an_unknown_network_is_named():
-    with pytest.raises(ValueError, match="expected one of perceptron, padded_cnn; found 'resnet'"):
+    with pytest.raises(ValueError, match="expected one of 'perceptron', 'padded_cnn'; found 'resnet'"):
         pytorch_twins.starting_state("resnet")
 
 
