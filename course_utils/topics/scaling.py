@@ -15,6 +15,9 @@ data. (Kaplan et al. 2020, arXiv:2001.08361, used a related form.)
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
+
+from course_utils.checking import expect, positive, require_shape
 
 _EXPONENTS = np.arange(0.02, 1.51, 0.02)
 
@@ -31,7 +34,7 @@ class Law:
     error: float
 
     def predict(self, parameters, examples):
-        """Losses for arrays (or numbers) of parameters N and training examples D."""
+        """Return losses for arrays (or numbers) of parameters N and training examples D."""
         return (
             self.E
             + self.A / np.asarray(parameters, float) ** self.alpha
@@ -39,7 +42,7 @@ class Law:
         )
 
     def best_split(self, compute, flops_per_parameter_and_example=6.0):
-        r"""(N, D) with the least loss for `compute` FLOPs, when a run costs k N D FLOPs.
+        r"""Return (N, D) with the least loss for `compute` FLOPs, when a run costs k N D FLOPs.
 
         Setting the derivative of A N^-alpha + B (kN/C)^beta to zero gives
         N = G (C/k)^(beta/(alpha+beta)), D = (C/k)^(alpha/(alpha+beta)) / G, with G = (alpha A / (beta B))^(1/(alpha+beta)).
@@ -51,27 +54,24 @@ class Law:
 
 
 def fit(parameters, examples, losses):
-    """The law that makes the sum of squared relative errors smallest.
+    """Return the law that makes the sum of squared relative errors smallest.
 
     For given exponents the law is linear in E, A and B, so those three come from least squares, and only the two exponents
     are searched: on a grid first (0.02 to 1.5), then on finer ones around the best. E, A and B are kept at zero or above.
 
     Args:
-        parameters, examples, losses: one entry a run, at least six, all above zero.
+        parameters, examples, losses: one entry per run, at least six, all above zero.
 
     Raises:
         ValueError: too few runs, unequal lengths, or a number that is not above zero.
     """
     N, D, L = (np.asarray(values, float) for values in (parameters, examples, losses))
-    if not (N.shape == D.shape == L.shape and N.ndim == 1 and len(N) >= 6):
-        raise ValueError(
-            "fit: 需要至少六次运行，三个数组等长 · at least six runs and three arrays of equal length were expected; "
-            f"found {N.shape}, {D.shape}, {L.shape}"
-        )
-    if not all((values > 0).all() and np.isfinite(values).all() for values in (N, D, L)):
-        raise ValueError(
-            "fit: 所有数都应为正 · parameters, examples and losses must be finite and above zero"
-        )
+    expect(N.ndim == 1 and len(N) >= 6, "parameters", "应至少有六次运行", "at least six runs", N.shape)
+    require_shape(D, N.shape, "examples")
+    require_shape(L, N.shape, "losses")
+    positive(parameters=N, examples=D, losses=L)
+    finite = all(np.isfinite(values).all() for values in (N, D, L))
+    expect(finite, "parameters, examples, losses", "应为有限的数", "finite numbers", "infinity")
     best = _search(N, D, L, _EXPONENTS, _EXPONENTS)
     for step in (0.005, 0.001):
         around = np.arange(-5, 6) * step
@@ -80,7 +80,7 @@ def fit(parameters, examples, losses):
 
 
 def bootstrap(parameters, examples, losses, repeats=200, seed=0):
-    """Laws fitted to runs drawn with replacement, a list: their spread is the uncertainty that the choice of runs brings.
+    """Return laws fitted to runs drawn with replacement: their spread is the uncertainty of the choice of runs.
 
     A draw with fewer than six different runs is drawn again.
     """
@@ -94,28 +94,16 @@ def bootstrap(parameters, examples, losses, repeats=200, seed=0):
 
 
 def _search(N, D, L, alphas, betas):
-    """The best of all pairs of exponents."""
+    """Return the best of all pairs of exponents."""
     alphas, betas = alphas[alphas > 0], betas[betas > 0]
     best = None
     for alpha in alphas:
         for beta in betas:
             columns = np.stack([np.ones_like(N), N**-alpha, D**-beta], axis=1) / L[:, None]  # relative errors
-            coefficients = _at_least_zero(columns, np.ones_like(L))
+            # least squares with coefficients of at least zero
+            coefficients, _ = nnls(columns, np.ones_like(L))
             error = float(np.sqrt(np.mean((columns @ coefficients - 1) ** 2)))
             if best is None or error < best.error:
                 E, A, B = (float(value) for value in coefficients)
                 best = Law(E, A, float(alpha), B, float(beta), error)
     return best
-
-
-def _at_least_zero(columns, target):
-    """Least squares with coefficients of at least zero: of three, the ones that want to be negative are left out in turn."""
-    kept = list(range(columns.shape[1]))
-    while True:
-        found = np.linalg.lstsq(columns[:, kept], target, rcond=None)[0]
-        if (found >= 0).all() or len(kept) == 1:
-            break
-        kept.pop(int(found.argmin()))
-    coefficients = np.zeros(columns.shape[1])
-    coefficients[kept] = np.maximum(found, 0)
-    return coefficients
