@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from course_utils import surroundings
+from course_utils.checking import at_least, between
 
 
 class Finished(NamedTuple):
@@ -35,11 +36,7 @@ def tf_config(addresses, index):
         index: which of them this process is, from 0. Worker 0 is also the chief: it saves what is saved once.
     """
     addresses = list(addresses)
-    if not 0 <= index < len(addresses):
-        raise ValueError(
-            f"index 应在 0 到 {len(addresses) - 1} 之间 · expected an index from 0 to {len(addresses) - 1}, "
-            f"one for each address; found {index}"
-        )
+    between(0, len(addresses) - 1, index=index)
     return json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
 
 
@@ -47,12 +44,12 @@ def free_addresses(count):
     """Return "127.0.0.1:port" for `count` ports that nobody uses at this moment."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{opened.getsockname()[1]}" for opened in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for opened in sockets:
+            opened.close()
 
 
 def run(script, count, folder, arguments=(), timeout=180.0):
@@ -60,15 +57,14 @@ def run(script, count, folder, arguments=(), timeout=180.0):
 
     Args:
         script: the text of the script; it is written to `folder`/worker.py, and may import course_utils.
-        count: number of worker processes, at least 1. Each needs about 0.7 GB: TensorFlow is loaded once a process.
+        count: number of worker processes, at least 1. Each needs about 0.7 GB: TensorFlow is loaded once per process.
         folder: an existing folder, the processes' working directory.
         arguments: texts, the script's `sys.argv[1:]`, the same for all.
         timeout: seconds until those still running are killed (their `code` says so).
 
     Returns: a list of `Finished`, worker 0 first. Nothing is raised when a worker fails: that may be the experiment.
     """
-    if count < 1:
-        raise ValueError(f"count 应至少为 1 · at least one worker was expected; found {count}")
+    at_least(1, count=count)
     path = Path(folder) / "worker.py"
     path.write_text(script, encoding="utf-8")
     addresses, processes = free_addresses(count), []
@@ -76,13 +72,12 @@ def run(script, count, folder, arguments=(), timeout=180.0):
     try:
         for index in range(count):
             environment = {
-                **os.environ,
+                **surroundings.clean(os.environ),
                 "TF_CONFIG": tf_config(addresses, index),
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-                "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
                 "PYTHONIOENCODING": "utf-8",
             }
-            environment.pop("COURSE_CPU_REPLICAS", None)  # one replica a process
+            # one replica per process
+            environment.pop("COURSE_CPU_REPLICAS", None)
             processes.append(
                 subprocess.Popen(
                     [sys.executable, path.name, *map(str, arguments)],

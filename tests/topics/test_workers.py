@@ -18,17 +18,17 @@ print("中文", file=sys.stderr)
 def test_each_worker_is_told_the_same_addresses_and_its_own_number(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CPU_REPLICAS", "2")
     finished = workers.run(ECHO, count=3, folder=tmp_path, arguments=["a b", 7])
-    configurations = [json.loads(one.printed.partition("} [")[0] + "}") for one in finished]
-    assert [one["task"] for one in configurations] == [{"type": "worker", "index": n} for n in range(3)]
-    addresses = [one["cluster"]["worker"] for one in configurations]
+    told = [json.loads(worker.printed.partition("} [")[0] + "}") for worker in finished]
+    assert [worker["task"] for worker in told] == [{"type": "worker", "index": n} for n in range(3)]
+    addresses = [worker["cluster"]["worker"] for worker in told]
     assert addresses[0] == addresses[1] == addresses[2] and len(set(addresses[0])) == 3
-    assert all(one.code == 0 and "['a b', '7'] None" in one.printed for one in finished)
-    assert all("中文" in one.errors for one in finished)
+    assert all(worker.code == 0 and "['a b', '7'] None" in worker.printed for worker in finished)
+    assert all("中文" in worker.errors for worker in finished)
 
 
 def test_a_worker_that_fails_is_reported_and_does_not_raise(tmp_path):
     script = "import json, os, sys\nsys.exit(3 * json.loads(os.environ['TF_CONFIG'])['task']['index'])"
-    assert [one.code for one in workers.run(script, count=2, folder=tmp_path)] == [0, 3]
+    assert [worker.code for worker in workers.run(script, count=2, folder=tmp_path)] == [0, 3]
 
 
 def test_workers_that_hang_are_killed(tmp_path):
@@ -37,7 +37,25 @@ def test_workers_that_hang_are_killed(tmp_path):
         "import time\nprint('here', flush=True)\ntime.sleep(600)", count=2, folder=tmp_path, timeout=3
     )
     assert time.monotonic() - begin < 60
-    assert all(one.code != 0 for one in finished)
+    assert all(worker.code != 0 for worker in finished)
+
+
+ADD_UP = """
+import tensorflow as tf
+from course_utils import devices
+strategy = devices.create_strategy()
+print(float(strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)))
+"""
+
+
+def test_workers_find_each_other_behind_a_proxy(tmp_path, monkeypatch):
+    """A proxy for everything, as a company sets it: sent to it, the workers' messages would be lost."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    finished = workers.run(ADD_UP, count=2, folder=tmp_path)
+    assert [(worker.code, worker.printed.strip()) for worker in finished] == [(0, "2.0")] * 2, finished
 
 
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path, monkeypatch):
@@ -65,5 +83,5 @@ def test_a_number_outside_the_cluster_is_refused(index):
 
 
 def test_no_workers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="count: .*at least 1; found 0"):
         workers.run(ECHO, count=0, folder=tmp_path)
