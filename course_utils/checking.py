@@ -4,9 +4,9 @@
     checking.at_least(1, steps=steps, samples=samples)
     images = checking.array_with_axes(images, "images", ("batch", "height", "width", "channels"))
 
-A check that fails raises a `ValueError` of one form: "name: 应为 … · expected …; found …". Checks of plain values take
-them by name and return nothing; checks of arrays take (value, name) and return the array. A demand that one function
-alone makes is written there, with `expect`.
+A check that fails raises a `ValueError` of one form: "name: 应为 … · expected …; found …". Checks of plain
+values take them by name and return nothing; checks of arrays take (value, name) and return the array. A demand
+that one function alone makes is written there, with `expect`.
 """
 
 import numpy as np

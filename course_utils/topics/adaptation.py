@@ -233,7 +233,7 @@ def adapted_layers(network):
 
 @contextlib.contextmanager
 def without_lora(network):
-    """Inside, the adapters count as absent: for `network(images)` and `scores`, not for `fit`, whose graph is traced."""
+    """Switch the adapters off inside: for `network(images)` and `scores`, not for `fit`, whose graph is traced."""
     adapted = adapted_layers(network)
     before = [layer.lora_enabled for layer in adapted]
     try:
