@@ -38,7 +38,7 @@
 import sys
 from pathlib import Path
 
-unpacked = [place for root in ("/content", "/kaggle/input") for depth in ("*", "*/*") for place in Path(root).glob(depth)]
+unpacked = [*Path("/content").glob("*"), *Path("/kaggle/input").glob("*"), *Path("/kaggle/input").glob("*/*")]
 places = [*map(Path, sys.path), Path.cwd(), *Path.cwd().parents, *unpacked]
 course = next((place for place in places if (place / "course_utils" / "profiles.py").exists()), None)
 if course is None:
@@ -225,11 +225,12 @@ def gradient(model, images, labels):
 
 
 few, few_labels = x_test[11:19], y_test[11:19]
-noise = np.stack([np.random.default_rng([0, k]).standard_normal((25, 28, 28, 1), dtype="float32") for k in range(8)], axis=1)
-noisy = few + 0.15 * np.ptp(few, axis=(1, 2, 3), keepdims=True) * noise  # (25 copies, 8 images, 28, 28, 1)
+copies = choose(smoke=5, laptop=25, full=25)
+noise = np.stack([np.random.default_rng([0, k]).standard_normal((copies, 28, 28, 1), dtype="float32") for k in range(8)], axis=1)
+noisy = few + 0.15 * np.ptp(few, axis=(1, 2, 3), keepdims=True) * noise  # (copies, 8 images, 28, 28, 1)
 smooth = np.abs(np.mean([gradient(network, images, few_labels) for images in noisy], axis=0))
 proofs.equal({"|∂S/∂x|": np.abs(gradient(network, few, few_labels)), "saliency": explain.saliency(network, few, few_labels)})
-proofs.equal({"mean over noise": smooth, "SmoothGrad": explain.smooth_gradients(network, few, few_labels)})
+proofs.equal({"mean over noise": smooth, "SmoothGrad": explain.smooth_gradients(network, few, few_labels, samples=copies)})
 
 around = digit[..., 0] * np.pad(np.zeros((4, 4)), 12, constant_values=1)  # the digit without its middle
 proofs.equal({
@@ -270,10 +271,11 @@ proofs.equal({
 
 # %%
 black = np.zeros_like(few)
-midpoints = (np.arange(64) + 0.5) / 64
+steps = choose(smoke=32, laptop=64, full=64)
+midpoints = (np.arange(steps) + 0.5) / steps
 mean_gradient = np.mean([gradient(network, np.float32(share) * few, few_labels) for share in midpoints], axis=0)
 attribution = (few - black)[..., 0] * mean_gradient  # (8, 28, 28)
-proofs.equal({"A by hand": attribution, "explain": explain.integrated_gradients(network, few, few_labels)}, tolerance=1e-4)
+proofs.equal({"A by hand": attribution, "explain": explain.integrated_gradients(network, few, few_labels, steps=steps)}, tolerance=1e-4)
 difference = explain.scores(network, few, few_labels) - explain.scores(network, black, few_labels)  # (8,)
 print("ΣA = S(x) − S(b) within a hundredth · 相差不到百分之一:", bool(np.all(np.abs(attribution.sum(axis=(1, 2)) / difference - 1) < 0.01)))
 
@@ -334,13 +336,14 @@ coarse = tf.nn.relu(tf.reduce_sum(map_weights * feature_maps, axis=-1, keepdims=
 proofs.equal({"Grad-CAM": tf.image.resize(coarse, (28, 28))[..., 0], "explain": explain.grad_cam(network, few, few_labels, "conv_2")})
 
 falls, covered, whole = np.zeros((8, 28, 28)), np.zeros((28, 28)), explain.scores(network, few, few_labels)
-for top, left in itertools.product(range(0, 25, 2), repeat=2):
+stride = choose(smoke=4, laptop=2, full=2)
+for top, left in itertools.product(range(0, 25, stride), repeat=2):
     square = np.s_[top : top + 4, left : left + 4]
     hidden = few.copy()
     hidden[:, *square] = 0
     falls[:, *square] += (whole - explain.scores(network, hidden, few_labels))[:, None, None]
     covered[square] += 1
-proofs.equal({"occlusion": falls / covered, "explain": explain.occlusion(network, few, few_labels, size=4, stride=2)}, tolerance=1e-4)
+proofs.equal({"occlusion": falls / covered, "explain": explain.occlusion(network, few, few_labels, size=4, stride=stride)}, tolerance=1e-4)
 
 # %% [markdown] lang="en"
 # ## One touchstone, eight pictures
@@ -373,12 +376,12 @@ proofs.equal({
 
 METHODS = {
     "saliency": explain.saliency,
-    "SmoothGrad": explain.smooth_gradients,
+    "SmoothGrad": lambda *given: explain.smooth_gradients(*given, samples=copies),
     "gradient × input": explain.gradient_times_input,
     "integrated": lambda *given: explain.integrated_gradients(*given, steps=choose(smoke=8, laptop=32, full=64)),
     "guided": explain.guided_gradients,
     "Grad-CAM": lambda *given: explain.grad_cam(*given, layer="conv_2"),
-    "occlusion": lambda *given: explain.occlusion(*given, size=4, stride=2),
+    "occlusion": lambda *given: explain.occlusion(*given, size=4, stride=stride),
     "image alone": lambda model, images, classes: images[..., 0],
 }
 
@@ -455,9 +458,16 @@ segments = np.full((28, 28), -1)  # -1: always visible
 for player, block in enumerate(with_ink):
     segments[grid == block] = player
 players = len(with_ink)
-value = explain.coalition_value(network, digit, segments, label)
+ask_network = explain.coalition_value(network, digit, segments, label)
 
-table = {tuple(row): worth for row, worth in zip(explain.all_coalitions(players), value(explain.all_coalitions(players)), strict=True)}
+table = {tuple(row): worth for row, worth in zip(explain.all_coalitions(players), ask_network(explain.all_coalitions(players)), strict=True)}
+
+
+def value(coalitions):
+    """The scores of coalitions, from the table: the network has answered for each of them once."""
+    return np.array([table[tuple(row)] for row in np.asarray(coalitions).astype(bool)])
+
+
 by_definition = np.zeros(players)
 for coalition, worth in table.items():
     for player in np.flatnonzero(np.array(coalition) == 0):
@@ -473,7 +483,7 @@ coalitions = explain.all_coalitions(players)[1:-1].astype(float)  # without nobo
 sizes = coalitions.sum(axis=1)
 kernel = np.array([(players - 1) / (math.comb(players, int(s)) * s * (players - s)) for s in sizes])
 nobody, everybody = value(np.array([[0] * players, [1] * players]))
-worths = np.array([table[tuple(row)] for row in coalitions.astype(bool)])
+worths = value(coalitions)
 # The sum is given, so the last player gets what the others leave: one unknown less, no constraint.
 inputs = coalitions[:, :-1] - coalitions[:, -1:]
 targets = worths - nobody - coalitions[:, -1] * (everybody - nobody)
@@ -943,7 +953,7 @@ def scorecard(model):
     given, area = (model, images[:asked], y_test[:asked]), []
     for one in (maps["random ink"][:asked], explain.saliency(*given), explain.integrated_gradients(*given, steps=32)):
         area.append(explain.deletion_curves(*given[:2], one, given[2], shares).mean())
-    covers = explain.occlusion(*given, size=4, stride=2)
+    covers = explain.occlusion(*given, size=4, stride=stride)
     agreement = [explain.rank_correlation(a[i], b[i]) for a, b, i in zip(one, covers, ink, strict=False)]
     return [training.accuracy(model, x_test, y_test, batch_size=200), area[0] - area[1], area[0] - area[2], np.mean(agreement)]
 
