@@ -13,5 +13,5 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     import pytest
 
-    # A file stays on one process: cells of one notebook belong together, and fixtures are made once.
-    return int(pytest.main(["-n", "2", "--dist", "loadfile", "--durations", "10", *arguments]))
+    # Groups: a file stays on one process, where its fixtures are made once; each chapter is one of its own (conftest.py).
+    return int(pytest.main(["-n", "2", "--dist", "loadgroup", "--durations", "25", *arguments]))
