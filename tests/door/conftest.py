@@ -71,7 +71,17 @@ class Course:
 
     def environment(self, **more):
         """Return a user's variables without this machine's or these tests' settings."""
-        ours = ("COURSE_", "PIP_", "PYTEST_", "PYTHON", "VIRTUAL_ENV")
+        ours = (
+            "COURSE_",
+            "PIP_",
+            "PYTEST_",
+            "PYTHON",
+            "VIRTUAL_ENV",
+            "KERAS_",
+            "MATPLOTLIBRC",
+            "no_proxy",
+            "NO_PROXY",
+        )
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
         return {**kept, **pip, "PYTHONUTF8": "1", **more}
