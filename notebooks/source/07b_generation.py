@@ -348,7 +348,6 @@ weights = poet.get_weights()
 keras.utils.clear_session()  # lets go of the graph that trained it
 poet = build_poet()
 poet.set_weights(weights)
-
 examined = tokens["test"][:: choose(smoke=8, laptop=1, full=1)]
 by_counting, by_network = (
     language_models.bits(found) / (examined[:, 1:] > 0).sum() for found in
