@@ -19,11 +19,15 @@ def write(path, content) -> None:
         OSError: the folder cannot be written, or the disk is full; what stood there is untouched.
     """
     path = Path(path)
+    content = content if isinstance(content, bytes) else content.encode("utf-8")
+    if path.exists() and not path.is_file():  # a device such as /dev/null is written to, never replaced
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

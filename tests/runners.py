@@ -25,20 +25,24 @@ def isolation() -> list:
     return isolated if allowed else []
 
 
-def nbval(notebook: Path, *arguments: str, results: Path = Path(os.devnull)):
+def nbval(notebook: Path, *arguments: str, results: Path | None = None):
     """Compare a notebook's outputs by nbval, strictly, in the smoke profile; return (exit code, text).
 
     Args:
         notebook: the executed notebook.
         arguments: further ones of pytest.
-        results: where the chapter stores its numbers.
+        results: where the chapter stores its numbers; nowhere that lasts if None.
     """
     command = [sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval", "-c", os.devnull, "-q"]
     command += ["--rootdir", str(notebook.parent), "--noconftest", "-p", "no:cacheprovider"]
     command += ["--nbval-cell-timeout=300", "--nbval-sanitize-with", str(ROOT / "tests" / "sanitize.cfg")]
     with tempfile.TemporaryDirectory() as work:
         environment = jobs.environment(
-            profile="smoke", strict=True, language="en", results=results, work=Path(work)
+            profile="smoke",
+            strict=True,
+            language="en",
+            results=results or Path(work) / "smoke.json",
+            work=Path(work),
         )
         environment["PYTHONPATH"] = os.pathsep.join([OFFLINE, environment["PYTHONPATH"]])
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = (

@@ -23,7 +23,7 @@ def tensorflow(finished):
 
     def write(text):
         # Another size each time: a compiled file counts as fresh when size and second are the same.
-        path.write_text(f"{text}\n{'#' * next(sizes)}\n", encoding="utf-8")
+        path.write_text(f"{text}\n{'#' * 100 * next(sizes)}\n", encoding="utf-8")
         return str(environment.venv_python(finished.venv))
 
     yield write

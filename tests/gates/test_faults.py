@@ -13,6 +13,7 @@ from small_notebook import make_notebook
 
 from course_utils.workshop import assemble, build
 from course_utils.workshop.chapters import ROOT
+from course_utils.workshop.lint import lint
 
 OUT_OF_BAND = "from course_utils import results\nresults.record('small.number', 0.5, band=(0.6, 0.7))"
 
@@ -25,6 +26,14 @@ def notebook_in(folder: Path, *cells: str) -> Path:
         cell.execution_count = count
     nbformat.write(notebook, path)
     return path
+
+
+def store_output(path: Path, source: str, output) -> None:
+    """Give one cell of a notebook the output with which nbval compares."""
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.source == source]
+    cell.outputs = [output]
+    nbformat.write(notebook, path)
 
 
 def both(path: Path, output: Path, *arguments: str):
@@ -48,10 +57,12 @@ def test_network_is_refused_in_the_kernel_by_both_runners(tmp_path):
 
 
 def test_broken_magic_passes_nbval_and_is_caught_by_the_linter(tmp_path):
-    """The reason for the linter's rule: nbval takes a magic that does not exist for a success."""
-    assert runners.nbval(notebook_in(tmp_path / "a", "%no_such_magic 1"))[0] == 0
-    from course_utils.workshop.lint import lint
-
+    """The reason for the linter's rule: to nbval a magic that does not exist is a cell that prints to stderr."""
+    path = notebook_in(tmp_path / "a", "%no_such_magic 1")
+    said = "UsageError: Line magic function `%no_such_magic` not found.\n"
+    store_output(path, "%no_such_magic 1", nbformat.v4.new_output("stream", name="stderr", text=said))
+    code, text = runners.nbval(path)
+    assert code == 0, text
     read = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", "%no_such_magic 1"))
     assert any("no notebook magic" in complaint for complaint in lint(read))
 
@@ -99,13 +110,9 @@ def test_out_of_band_number_is_caught_by_both_runners(tmp_path):
 
 def test_changed_output_is_caught_by_nbval(tmp_path):
     path = notebook_in(tmp_path, "print(6 * 7)")
-    notebook = nbformat.read(path, as_version=4)
-    (cell,) = [cell for cell in notebook.cells if cell.source == "print(6 * 7)"]
-    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="42\n")]
-    nbformat.write(notebook, path)
+    store_output(path, "print(6 * 7)", nbformat.v4.new_output("stream", name="stdout", text="42\n"))
     assert runners.nbval(path)[0] == 0
-    cell.outputs[0].text = "43\n"
-    nbformat.write(notebook, path)
+    store_output(path, "print(6 * 7)", nbformat.v4.new_output("stream", name="stdout", text="43\n"))
     assert runners.nbval(path)[0] != 0
 
 

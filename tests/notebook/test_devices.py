@@ -160,14 +160,14 @@ def test_hardware_names_the_machine_but_nobody(monkeypatch):
 
 
 def test_hardware_does_not_import_tensorflow():
-    result = run("import sys\nfrom course_utils import devices\ndevices.hardware(); devices.peak_memory_gb()\n"
+    result = run("import sys\nfrom course_utils import devices\ndevices.hardware()\n"
                  "print('tensorflow' in sys.modules)")  # fmt: skip
     assert result.stdout.strip() == "False", result.stderr[-2000:]
 
 
 def test_peak_memory_is_this_process_own_and_counts_bytes_of_1e9():
     """A child that touches 300 MB shows them after it has freed them; an idle child of this large process does not."""
-    code = "from course_utils import devices\n{}\nprint(devices.peak_memory_gb())"
+    code = "from course_utils import machine\n{}\nprint(machine.peak_memory_gb())"
     idle = float(run(code.format("")).stdout)
     used = float(run(code.format("block = b'x' * 300_000_000; del block")).stdout)
     assert 0.003 < idle < 0.15

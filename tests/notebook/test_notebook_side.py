@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+import course_utils
 from course_utils import exercises, files, language, plots, profiles, proofs, results
 from course_utils.workshop.chapters import ROOT, choose
 
@@ -250,3 +251,24 @@ def test_quiz_is_whole(number):
             page.count("<details>") == sum(len(question["options"]) for question in questions)
             and words in page
         )
+
+
+# --- copies of version 0.1 ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(course_utils._MOVED))
+def test_a_learner_s_copy_finds_modules_under_their_earlier_names(name):
+    scope = {}
+    exec(f"from course_utils import {name}", scope)
+    assert scope[name].__name__ == f"course_utils.{course_utils._MOVED[name]}"
+
+
+def test_an_unknown_module_is_still_an_import_error():
+    with pytest.raises(ImportError, match="no_such_module"):
+        exec("from course_utils import no_such_module", {})
+
+
+def test_chapter_nine_s_earlier_question_is_answered():
+    from course_utils import doctor
+
+    assert doctor.memory_gigabytes()[0] > 1

@@ -160,6 +160,17 @@ def test_outputs_that_no_reader_should_see_are_refused(tmp_path, code, message):
     assert not chapter.chapter.notebook("en").exists()
 
 
+def test_a_user_without_a_name_can_build(monkeypatch):
+    """Containers start processes under ids that no list of users knows."""
+
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(build.getpass, "getuser", nameless)
+    assert build._private_text("nothing private") is None
+    assert build._private_text(f"in {ROOT}") == str(ROOT)
+
+
 def test_costly_chapter_is_refused():
     with pytest.raises(build.BuildError, match="peak memory"):
         build._check_cost({"peak_memory_gb": 1.3, "seconds": 1})
