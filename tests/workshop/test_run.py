@@ -68,11 +68,6 @@ def test_a_damaged_notebook_is_named(course, capsys, tmp_path):
     assert "01_good.ipynb" in capsys.readouterr().err
 
 
-def test_an_empty_report_is_refused(course, capsys, tmp_path):
-    assert report.main(["--output", str(tmp_path / "nothing")]) == USAGE
-    assert "nothing to report" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", ["2", "02", "02_convolution", "02_convolution.ipynb"])
 def test_a_chapter_has_several_names(course, name):
     for chapter in ("01_first", "02_convolution", "02a_deeper", "12_late"):
