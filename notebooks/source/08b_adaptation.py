@@ -43,8 +43,6 @@ sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
 
 # %%
-import functools
-
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -165,7 +163,7 @@ def network(kind):
             adaptation.add_lora(model, adapted_parts, rank=4)
         elif kind != "all":
             adaptation.train_only(model, kind)
-        model.compile(keras.optimizers.Adam(), adaptation.own_head_loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
+        model.compile(keras.optimizers.Adam(), adaptation.own_head_loss, steps_per_execution=8)
     return model
 
 
@@ -194,14 +192,9 @@ def random_weights(seed):
     return adaptation.two_heads().get_weights()
 
 
-@functools.cache
-def new_head(seed):
-    return random_weights(seed)[-2:]
-
-
 def with_new_head(weights, seed):
     """The same body and old head, a new head without any knowledge."""
-    return [*weights[:-2], *new_head(seed)]
+    return [*weights[:-2], *random_weights(seed)[-2:]]
 # %% tags=["nbval-ignore-output"]
 source, before = [], []
 old_steps = choose(smoke=40, laptop=240, full=1_500)
