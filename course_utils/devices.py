@@ -9,25 +9,29 @@
 The same three lines serve a laptop, several GPUs, a TPU and several machines. Asked for beats found:
 
 1. `TF_CONFIG` that lists two or more workers -> MultiWorkerMirroredStrategy
-2. `COURSE_CPU_REPLICAS=2` (any number) -> MirroredStrategy over so many logical devices of one CPU: simulated replicas,
+2. `srun` with two or more tasks (Slurm's variables of a step) -> MultiWorkerMirroredStrategy
+3. `COURSE_CPU_REPLICAS=2` (any number) -> MirroredStrategy over so many logical devices of one CPU: simulated replicas,
    to learn with; they prove that the arithmetic is right and are slower than one device, not faster
-3. a TPU -> TPUStrategy
-4. several GPUs -> MirroredStrategy
-5. otherwise TensorFlow's default strategy, on the GPU if there is one
+4. a TPU -> TPUStrategy
+5. several GPUs -> MirroredStrategy; `COURSE_ALL_REDUCE=one_device` adds up on the first one instead of by NCCL, for
+   machines where NCCL hangs or fails
+6. otherwise TensorFlow's default strategy, on the GPU if there is one
 
-1, 2 and 5 are tested; 3 and 4 follow TensorFlow's documentation and were not run on real TPUs or several real GPUs.
-`create_strategy` has to come before the first tensor: TensorFlow fixes its devices then.
+1, 3 and 6 are tested, 2 with local processes; 4 and 5 follow TensorFlow's documentation and were not run on real TPUs
+or several real GPUs. `create_strategy` has to come before the first tensor: TensorFlow fixes its devices then.
 """
 
+import contextlib
 import functools
 import glob
 import importlib.util
 import json
 import os
 import platform
+import re
 import sys
 
-from course_utils import machine
+from course_utils import machine, rendezvous
 
 
 def create_strategy():
@@ -37,7 +41,9 @@ def create_strategy():
     size breaks the collectives of both ("Shape mismatch in the collective instance").
 
     Raises:
-        ValueError: `TF_CONFIG` or `COURSE_CPU_REPLICAS` is not readable.
+        ValueError: `TF_CONFIG`, Slurm's variables, `COURSE_CPU_REPLICAS` or `COURSE_ALL_REDUCE` is not readable, workers
+            contradict each other, or this worker's port is in use.
+        TimeoutError: a worker did not come within `COURSE_WORKER_SECONDS` (300 unless set).
         RuntimeError: tensors exist already and the devices can no longer be arranged (restart the kernel).
     """
     return _choice()[0]
@@ -48,18 +54,15 @@ def _choice():
     """(strategy, why in Chinese, why in English). Cached: `create_strategy` and `describe` speak of the same object."""
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        try:
-            # Otherwise the first notebook takes all of the GPU's memory and the second one fails.
-            tf.config.experimental.set_memory_growth(gpu, True)
-        except (RuntimeError, ValueError):  # in use already, or arranged by the user: leave it
-            pass
-
+    gpus = arrange_gpus()
     workers = _workers()
     if workers > 1:
-        strategy = _before_first_tensor("TF_CONFIG", tf.distribute.MultiWorkerMirroredStrategy)
+        strategy = _multi_worker("TF_CONFIG", tf.distribute.cluster_resolver.TFConfigClusterResolver())
         return strategy, f"TF_CONFIG 列出 {workers} 个工作进程", f"TF_CONFIG lists {workers} workers"
+    tasks = _slurm_tasks()
+    if tasks > 1:
+        strategy = _multi_worker("Slurm", _slurm_resolver(gpus))
+        return strategy, f"Slurm 启动了 {tasks} 个任务", f"Slurm started {tasks} tasks"
 
     replicas = _simulated_replicas()
     if replicas > 1:
@@ -81,12 +84,30 @@ def _choice():
         return tf.distribute.TPUStrategy(resolver), "找到 TPU", "a TPU was found"
 
     if len(gpus) > 1:
-        # Works without NCCL (Windows has none) and for every model size.
-        strategy = tf.distribute.MirroredStrategy(cross_device_ops=tf.distribute.HierarchicalCopyAllReduce())
+        strategy = tf.distribute.MirroredStrategy(cross_device_ops=_all_reduce())
         return strategy, f"找到 {len(gpus)} 个 GPU", f"{len(gpus)} GPUs were found"
 
     found = "一个 GPU · one GPU" if gpus else "没有 GPU 或 TPU · no GPU or TPU"
     return tf.distribute.get_strategy(), *found.split(" · ")
+
+
+def arrange_gpus():
+    """Let each GPU's memory grow with what is needed, and multiply in full float32; return the GPUs.
+
+    Otherwise the first notebook takes all of a GPU's memory and the second one fails; and from Ampere on GPUs round
+    float32 products to TF32, ten bits, with which no two ways to compute a thing would be equal (`COURSE_TF32=1`: faster).
+    `quiet` calls this for every chapter, before its first tensor.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        with contextlib.suppress(
+            RuntimeError, ValueError
+        ):  # in use already, or arranged by the user: leave it
+            tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_tensor_float_32_execution(os.environ.get("COURSE_TF32") == "1")
+    return gpus
 
 
 def _workers():
@@ -102,6 +123,15 @@ def _workers():
             task = configuration["task"]
             if not 0 <= int(task["index"]) < len(cluster[task["type"]]):
                 raise ValueError(f"task {task} is not in the cluster")
+            if set(cluster) - {"chief", "worker"}:
+                raise ValueError(f"only chief and worker train alike here, found {sorted(cluster)}")
+            addresses = [address for job in cluster.values() for address in job]
+            if len(set(addresses)) < len(addresses):
+                raise ValueError(f"an address stands there twice: {addresses}")
+            for address in addresses:
+                host, _, port = address.rpartition(":")
+                if not host or not 0 < int(port) < 65536:
+                    raise ValueError(f"{address!r} is not host:port")
         return count
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
@@ -109,6 +139,81 @@ def _workers():
             f"({type(error).__name__}: {error}); expected, for the first of two workers, "
             '{"cluster": {"worker": ["host1:port", "host2:port"]}, "task": {"type": "worker", "index": 0}}'
         ) from error
+
+
+def _slurm_tasks():
+    """How many tasks the Slurm step has that this process belongs to; 0 outside of one.
+
+    `sbatch` alone starts one process, on the first node: the variables of a step are set by `srun`.
+    """
+    text = os.environ.get("SLURM_STEP_NUM_TASKS", "").strip()
+    needed = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE")
+    if text and text.isdigit() and int(text) > 1:
+        missing = [name for name in needed if not os.environ.get(name)]
+        if missing:
+            raise ValueError(
+                f"Slurm 变量不全，缺少 {', '.join(missing)}；请用 srun 启动，或设置 TF_CONFIG · Slurm's variables are "
+                f"incomplete, {', '.join(missing)} missing: start with srun, or set TF_CONFIG"
+            )
+    return int(text) if text.isdigit() else 0
+
+
+def _slurm_resolver(gpus):
+    """TensorFlow's resolver of Slurm's variables; it sets no TF_CONFIG and has to be handed to the strategy."""
+    import tensorflow as tf
+
+    local = int(os.environ.get("SLURM_LOCALID") or 0)
+    per_node = re.findall(r"(\d+)(?:\(x\d+\))?", os.environ["SLURM_STEP_TASKS_PER_NODE"])
+    most = max(map(int, per_node))
+    if most > 1 and len(gpus) > 1 and not os.environ.get("SLURM_GPUS_PER_TASK"):
+        # Slurm has not shared the node's GPUs among its tasks: this one takes every `most`-th of them.
+        tf.config.set_visible_devices(gpus[local::most], "GPU")
+    # The ports of two jobs on one node differ, whatever Slurm gives them. The numbers of GPUs only fill a table that the
+    # resolver cannot do without; with auto_set_gpu=False nothing follows from it.
+    port = 12_000 + int(os.environ.get("SLURM_JOB_ID") or 0) % 20_000
+    return tf.distribute.cluster_resolver.SlurmClusterResolver(
+        port_base=port, gpus_per_node=most, gpus_per_task=1, auto_set_gpu=False
+    )
+
+
+def _multi_worker(what, resolver):
+    """The strategy of several processes, once all of them are there and agree on who they are."""
+    import tensorflow as tf
+
+    cluster = resolver.cluster_spec().as_dict()
+    addresses = [address for job in ("chief", "worker") for address in cluster.get(job, ())]
+    index = int(resolver.task_id) + (len(cluster.get("chief", ())) if resolver.task_type == "worker" else 0)
+    visible = len(tf.config.get_visible_devices("GPU"))
+    rendezvous.meet(addresses, index, {"GPUs": visible, "TensorFlow": tf.__version__})
+    strategy = tf.distribute.MultiWorkerMirroredStrategy
+    return _before_first_tensor(what, functools.partial(strategy, cluster_resolver=resolver))
+
+
+def is_chief(strategy=None):
+    """Return whether this process is the one that saves what is saved once: worker 0, or the only process."""
+    resolver = (strategy or create_strategy()).cluster_resolver
+    if resolver is None or not resolver.cluster_spec():
+        return True
+    jobs = resolver.cluster_spec().as_dict()
+    first = "chief" if "chief" in jobs else "worker"
+    return resolver.task_type == first and int(resolver.task_id or 0) == 0
+
+
+def _all_reduce():
+    """How several GPUs add up: None is TensorFlow's own choice, NCCL.
+
+    Not HierarchicalCopyAllReduce: made for one kind of machine with eight GPUs, it leaves out the last GPU's gradient
+    when their number is odd.
+    """
+    import tensorflow as tf
+
+    name = os.environ.get("COURSE_ALL_REDUCE", "").strip()
+    if name not in ("", "nccl", "one_device"):
+        raise ValueError(
+            "COURSE_ALL_REDUCE 应为 nccl 或 one_device · COURSE_ALL_REDUCE must be nccl or one_device, "
+            f"found {name!r}"
+        )
+    return tf.distribute.ReductionToOneDevice() if name == "one_device" else None
 
 
 def _simulated_replicas():

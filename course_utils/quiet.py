@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from course_utils import surroundings
+from course_utils import devices, surroundings
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ gc.disable()  # hundreds of thousands of objects come and none goes: looking for
 with standard_error_closed(), hidden("sklearn"):
     import tensorflow as tf
 
-    tf.config.list_physical_devices()
+    devices.arrange_gpus()
     import keras.src.backend.config
 gc.enable()
 gc.freeze()  # what was imported stays: no later collection has to look at it again

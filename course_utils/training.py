@@ -25,7 +25,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from course_utils import checking, devices, profiles
+from course_utils import checking, distributed, profiles
+from course_utils.checkpoints import arrays as state_arrays
+from course_utils.checkpoints import state
+from course_utils.distributed import distributed_fit as distributed_fit
 
 
 class EpochTimer(keras.callbacks.Callback):
@@ -53,6 +56,7 @@ def fit(
     validation_data=None,
     callbacks=(),
     shuffle=True,
+    accumulate=1,
 ):
     """Train a compiled Keras model silently and return what happened in each epoch.
 
@@ -63,6 +67,11 @@ def fit(
         name: what this fit is called in the chapter, unique in it, e.g. "cnn".
         epochs, batch_size, validation_data, callbacks, shuffle: as in `model.fit`;
             `batch_size` counts the examples of all replicas together.
+        accumulate: pieces in which each replica computes its share of a batch, one after the other: a kth of the memory,
+            the same numbers, unless a layer looks at the whole batch (BatchNormalization).
+
+    On several replicas the numbers are one device's (see `distributed`); Keras' own step would clip each replica's share
+    and count an uneven last batch unequally.
 
     Returns:
         A dict of equally long lists: Keras' history ("loss", "accuracy", "val_loss", ...) and "seconds", the
@@ -94,6 +103,10 @@ def fit(
     # Variables first: a step that has to create the optimizer's is traced twice, and tracing is what a short fit spends
     # its time on.
     _build(model, inputs, is_dataset)
+    distributed.install(model, checking.positive_integer(accumulate, "accumulate"))
+    if not is_dataset:
+        replicas, count = model.distribute_strategy.num_replicas_in_sync, len(keras.tree.flatten(inputs)[0])
+        distributed.expect_everybody_busy(model, replicas, count, batch_size)
     if work:
         kind = _fingerprint(model, inputs, targets, epochs, batch_size, shuffle)
         folder = re.sub(r"[^\w.-]", "_", name) + "-" + kind
@@ -157,18 +170,6 @@ def _build(model, inputs, is_dataset):
             model.optimizer.build(model.trainable_variables)
 
 
-def _variables(model):
-    """Return all that training changes: weights, moving averages, states of dropout's random numbers, optimizer."""
-    metrics = {id(variable) for variable in model.metrics_variables}
-    return [
-        variable for variable in model.variables if id(variable) not in metrics
-    ] + model.optimizer.variables
-
-
-def _arrays(model):
-    return [variable.value.numpy() for variable in _variables(model)]
-
-
 def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
     """Return 12 hex digits that change with anything that makes another experiment of the same name.
 
@@ -191,7 +192,7 @@ def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):
         # An object without a text of its own prints its address, which differs from process to process.
         digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(part)).encode())
     data = [] if targets is None else keras.tree.flatten((inputs, targets))
-    for array in [np.asarray(array) for array in data] + _arrays(model):
+    for array in [np.asarray(array) for array in data] + state_arrays(model):
         content = np.ascontiguousarray(array)
         content = repr(array.tolist()).encode() if array.dtype == object else content.view(np.uint8).data
         digest.update(f"{array.shape} {array.dtype} {zlib.crc32(content)}".encode())
@@ -219,7 +220,7 @@ class _Stored:
             # allow_pickle is False by default: a stored file cannot run code.
             with np.load(self.directory / progress["state"]) as archive:
                 arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
-            variables = _variables(self.model)
+            variables = state(self.model)
             if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
                 raise ValueError("the stored state belongs to another model")
         except FileNotFoundError:
@@ -245,7 +246,7 @@ class _Stored:
         # The process id keeps two processes that train the same from writing into one file.
         state = self.directory / f"epoch-{done:04d}-{'end' if finished else 'go'}-{os.getpid()}.npz"
         with open(state, "wb") as file:
-            np.savez(file, *_arrays(self.model))
+            np.savez(file, *state_arrays(self.model))
         progress = {
             "epochs_done": done,
             "finished": finished,
@@ -383,104 +384,3 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return {
             "peak": self.peak, "steps": self.steps, "warm_up": self.warm_up, "start": self.start, "end": self.end,
         }  # fmt: skip
-
-
-# ---------------------------------------------------------------- many devices
-
-
-def distributed_fit(model, inputs, targets, *, epochs, batch_size=128, strategy=None, shuffle=True, seed=0):
-    """Train by a loop of our own over `strategy.run`: it works where Keras' `fit` does not, on several workers.
-
-    Every step, each of the R replicas computes the gradient of its share (batch_size / R examples) of the same global
-    batch; the optimizer adds the shares up and changes every replica's weights alike. The loss of a replica is
-    divided by R, so that the sum over the replicas is the mean over the global batch:
-
-        mean over the batch of loss_i  =  sum over replicas r of (1 / R) (R / batch_size) sum over i in r of loss_i
-
-    That is why 1, 2 or 8 replicas give the same numbers up to rounding, if the layers do (Dropout draws other masks
-    on each replica, BatchNormalization averages over a replica's share).
-
-    Args:
-        model: compiled, created in `strategy.scope()`.
-        inputs, targets: arrays (or tuples or dicts of arrays); all workers are given the same ones.
-        batch_size: examples of one step on all replicas together. The last incomplete batch of an epoch is left out:
-            unequal shares would weigh examples unequally.
-        strategy: `devices.create_strategy()` unless given.
-        seed: decides the order of the data, the same in every process and for any number of replicas.
-
-    Returns:
-        {"loss": mean over the epoch's batches, "seconds": wall-clock time}, one list entry per epoch.
-
-    Raises:
-        ValueError: batch and replicas do not fit, too few examples, or a model from outside the strategy.
-    """
-    strategy = strategy or devices.create_strategy()
-    replicas = strategy.num_replicas_in_sync
-    inputs, targets = keras.tree.map_structure(np.asarray, (inputs, targets))
-    count = len(keras.tree.flatten(inputs)[0])
-    checking.multiple_of(replicas, batch_size=batch_size)
-    checking.at_least(1, epochs=epochs)
-    batch = f"至少应有一批，{batch_size} 个样本", f"at least one full batch of {batch_size} examples"
-    checking.expect(count >= batch_size, "inputs", *batch, count)
-    weights = model.trainable_variables
-    inside = replicas == 1 or (weights and strategy.extended.variable_created_in_scope(weights[0].value))
-    scope = (
-        "应在 strategy.scope() 中创建并编译",
-        "a model created and compiled inside `with strategy.scope():`",
-    )
-    checking.expect(inside, "model", *scope, "one from outside")
-
-    def replica_step(batch_inputs, batch_targets):  # runs on every replica with its share
-        with tf.GradientTape() as tape:
-            outputs = model(batch_inputs, training=True)
-            # Keras divides its loss (penalties included) by the number of replicas, as the formula above wants.
-            loss = model.compute_loss(batch_inputs, batch_targets, outputs, training=True)
-            scaled = model.optimizer.scale_loss(loss)  # only mixed float16 scales
-        # apply() adds the replicas' gradients up before it uses them.
-        model.optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
-        return loss
-
-    @tf.function
-    def step(batch):
-        return strategy.reduce("SUM", strategy.run(replica_step, args=batch), axis=None)
-
-    steps = count // batch_size
-    data = strategy.distribute_datasets_from_function(
-        lambda context: _shares(
-            context, inputs, targets, _order(count, steps, batch_size, epochs, shuffle, seed)
-        )
-    )
-    history = {"loss": [], "seconds": []}
-    batches = iter(data)
-    with strategy.scope():
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-    for _ in range(epochs):
-        begin = time.perf_counter()
-        losses = [step(next(batches)) for _ in range(steps)]
-        history["loss"].append(float(np.mean([float(loss) for loss in losses])))
-        history["seconds"].append(time.perf_counter() - begin)
-    return history
-
-
-def _order(count, steps, batch_size, epochs, shuffle, seed):
-    """Return which examples each step sees: int (epochs * steps, batch_size), the same in every process."""
-    generator = np.random.default_rng(seed)
-    orders = [generator.permutation(count) if shuffle else np.arange(count) for _ in range(epochs)]
-    return np.concatenate([order[: steps * batch_size].reshape(steps, batch_size) for order in orders])
-
-
-def _shares(context, inputs, targets, order):
-    """Return this process's part of every global batch, one replica's share after the other.
-
-    `context` tells which of how many processes asks; a process has the same number of replicas as the others.
-    """
-    share = order.shape[1] // context.num_replicas_in_sync
-    local = context.num_replicas_in_sync // context.num_input_pipelines
-    mine = order.reshape(len(order), context.num_input_pipelines, local, share)[:, context.input_pipeline_id]
-    arrays = keras.tree.map_structure(tf.convert_to_tensor, (inputs, targets))
-    return (
-        tf.data.Dataset.from_tensor_slices(mine.reshape(-1, share))  # (steps * local, share)
-        .map(lambda rows: tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays))
-        .prefetch(2)
-    )

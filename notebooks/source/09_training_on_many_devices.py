@@ -8,16 +8,17 @@
 #
 # **At the end you can**
 #
-# - show that one step on $R$ devices is the step of one device, number for number, and say for which layers it is not;
+# - show that one step on $R$ devices is the step of one device, number for number, and name the layers and the parts of Keras'
+#   own step for which it is not: dropout, batch normalisation, clipping, accumulation, an uneven last batch;
 # - add up gradients in a ring as devices do, count what is sent, and say from which batch on a second machine is worth its cable;
 # - say what a larger batch buys in steps, where that ends, and how the learning rate has to follow, for SGD and for Adam;
 # - replace a batch that does not fit into memory by several that do;
 # - start workers, lose one, and end with the same weights;
-# - run nearly every chapter of this course on several GPUs or a TPU, with one line that chooses the strategy.
+# - take a script from one CPU to several GPUs or several machines, with one line that chooses the strategy.
 #
 # **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 2a). Time and memory, measured, stand
 # below the imports.
-# %% [markdown] lang="zh" of="24e4763d"
+# %% [markdown] lang="zh" of="56ca8f25"
 # # 9 分布式训练
 #
 # 大模型是在成千上万个设备上同时训练的。这些设备彼此之间做什么？主要就一件事：各看一批数据中自己的那一份，然后把梯度加起来。
@@ -25,12 +26,13 @@
 #
 # **学完这一章，你能够**
 #
-# - 证明 $R$ 个设备走一步，与一个设备走一步逐个数字相等，并说出哪些层是例外；
+# - 验证 $R$ 个设备走一步与一个设备走一步数值相等，并说出哪些层、Keras 自带的训练步里哪些环节是例外：
+#   随机失活、批量归一化、梯度裁剪、梯度累积，以及分不匀的最后一批；
 # - 像设备那样绕着环把梯度加起来，数出一共传了多少数，并算出批多大时第二台机器才值得那根网线；
 # - 说清批变大能省多少步、省到哪里为止，学习率又该怎样跟着变：SGD 是一种，Adam 是另一种；
 # - 内存装不下一大批时，用几个小批代替它；
 # - 启动几个工作进程，失去其中一个，最后仍得到同样的权重；
-# - 用一行选择策略的代码，在多个 GPU 或 TPU 上运行本课程的几乎每一章。
+# - 用一行选择策略的代码，把同一个脚本从一个 CPU 搬到多个 GPU 或多台机器上。
 #
 # **预备知识：** 优化器与动量（第 5 章），批量归一化（第 2a 章）。实测的时间和内存写在导入语句之后。
 # %% tags=["setup"]
@@ -175,8 +177,8 @@ proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 
 # %% [markdown] lang="en"
 # **Diagnosis.** The plain mean counts each of the three examples as much as five thirds of the others. So divide every example's
 # loss by the size of the *global* batch and add
-# up, or see to it that shares are equal. The course's own loop, `training.distributed_fit`, leaves an incomplete last batch
-# out (in `tf.data` that is `drop_remainder=True`).
+# up, or make sure that the shares are equal (in `tf.data`: `drop_remainder=True`). The course's own loop,
+# `training.distributed_fit`, weights each share by its number of examples.
 #
 # ## All-reduce: how everybody gets the sum
 #
@@ -190,9 +192,9 @@ proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 
 #
 # ([Patarasuk and Yuan 2009](https://doi.org/10.1016/j.jpdc.2008.09.002)). **Predict:** who owns which finished piece after the
 # first half, if device $d$ begins by sending piece $d$?
-# %% [markdown] lang="zh" of="ed30b389"
+# %% [markdown] lang="zh" of="8af9fa06"
 # **诊断。** 直接平均时，那三个样本每个的分量是其他样本的三分之五倍。所以要么让每个样本的损失都除以*全局*批的大小再相加，要么保证各份一样大。
-# 本课程自己的循环 `training.distributed_fit` 丢掉最后不满的一批（在 `tf.data` 里就是 `drop_remainder=True`）。
+# （在 `tf.data` 里就是 `drop_remainder=True`）。本课程自己的循环 `training.distributed_fit` 按每一份的样本数加权。
 #
 # ## 全归约（all-reduce）：怎样让每个设备都拿到总和
 #
@@ -397,6 +399,71 @@ for make_optimizer in (lambda: keras.optimizers.SGD(0.01), lambda: keras.optimiz
 # hides the mistake, until weight decay, clipping or another number of devices brings it out. Train once on one device and once on
 # two, and compare the first step: this test costs a minute.
 #
+# ### Clinic: "Keras takes care of the rest"
+#
+# Keras' optimizer clips gradients, and its `fit` copes with any number of examples. On several replicas both go wrong, without a
+# warning. First the clipping, with `clipnorm=1`: a gradient longer than 1 is shortened to length 1. Let one replica bring
+# $(3, 0)$ and another $(0, \tfrac12)$. The sum is $(3, \tfrac12)$, so the step should point almost along the first axis.
+# **Predict** where it points if each replica clips *before* the sum. Then the last batch: one weight is fitted to the targets 0 to
+# 4, in batches of four; the fifth example is a batch of its own. **Predict** how far it moves the weight on two replicas, if one of them
+# has nothing to do.
+# %% [markdown] lang="zh" of="c5f535e4"
+# **诊断。** 用 SGD 时，步子长了 $R$ 倍：八个设备上，学习率其实是你以为的八倍。Adam 会除以梯度自身的大小，把错误藏起来；直到权重衰减、梯度裁剪或者换一个设备数，它才冒出来。
+# 在一个设备和两个设备上各训练一次，比较第一步：这个检验只要一分钟。
+#
+# ### 公式门诊：“其余的交给 Keras 就好”
+#
+# Keras 的优化器会裁剪梯度，`fit` 对样本数也来者不拒。到了多个副本上，这两件事都会出错，而且没有任何警告。先看裁剪，取 `clipnorm=1`：长度超过 1
+# 的梯度缩短到 1。设一个副本算出 $(3, 0)$，另一个算出 $(0, \tfrac12)$。总和是 $(3, \tfrac12)$，这一步本该几乎沿着第一条轴走。**先猜：** 如果每个副本在相加*之前*就各自裁剪，
+# 这一步会指向哪里？再看最后一批：用一个权重去拟合目标值 0 到 4，每批四个，第五个样本自成一批。**先猜：** 在两个副本上，其中一个无事可做，这一步会走多远？
+# %%
+def moved(where, shares):
+    """How far an SGD step with rate 1 and clipnorm 1 moves two weights when replica r brings shares[r]."""
+    with where.scope():
+        weights, optimizer = keras.Variable([0.0, 0.0]), keras.optimizers.SGD(1.0, clipnorm=1.0)
+        optimizer.build([weights])
+    brought = where.experimental_distribute_values_from_function(lambda context: tf.constant(shares[context.replica_id_in_sync_group]))
+    tf.function(lambda: where.run(lambda gradient: optimizer.apply([gradient], [weights]), args=(brought,)))()
+    return (-weights.value.numpy()).round(3)
+
+
+def fitted(where, fit, **settings):
+    """The weight w after SGD on the losses (w - 0)² … (w - 4)², four at a time, with rate 0.25."""
+    with where.scope():
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+        model.compile(keras.optimizers.SGD(0.25), "mse")
+    fit(model, np.ones((5, 1), "float32"), np.arange(5, dtype="float32")[:, None], batch_size=4, epochs=1, shuffle=False, **settings)
+    return round(float(model.get_weights()[0][0, 0]), 3)
+
+
+brought = np.zeros((strategy.num_replicas_in_sync, 2), "float32")  # (replicas, weights)
+brought[0], brought[-1] = brought[0] + (3, 0), brought[-1] + (0, 0.5)
+print("clipped step, one device · 裁剪后的一步，一个设备:", moved(one_device, brought.sum(axis=0, keepdims=True)), "  replicas · 副本:", moved(strategy, brought))
+print("w: Keras' fit, one device · 一个设备", fitted(one_device, keras.Model.fit, verbose=0), "  replicas · 副本", fitted(strategy, keras.Model.fit, verbose=0),
+      "  training.fit, replicas · 副本", fitted(strategy, training.fit, name="five"))
+# %%
+def clipped_perceptron(where):  # everything at once: clipping, an uneven last batch, shares computed in two pieces
+    model = new_perceptron(where)
+    with where.scope():
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5), "sparse_categorical_crossentropy")
+    return model
+
+
+models = {"one device": clipped_perceptron(one_device), "replicas, fit": clipped_perceptron(strategy), "replicas, own loop": clipped_perceptron(strategy)}
+odd = slice(0, 1_001)  # ten batches of 100 and one of a single digit
+settings = {"epochs": 1, "batch_size": 100, "shuffle": False}
+training.fit(models["one device"], images[odd], labels[odd], name="clipped", **settings)
+training.fit(models["replicas, fit"], images[odd], labels[odd], name="clipped", accumulate=2, **settings)
+training.distributed_fit(models["replicas, own loop"], images[odd], labels[odd], strategy=strategy, **settings)
+proofs.equal({name: np.concatenate([value.ravel() for value in model.get_weights()]) for name, model in models.items()})
+# %% [markdown] lang="en"
+# **Diagnosis.** Keras clips on each replica and then adds: $(3, 0)$ becomes $(1, 0)$, $(0, \tfrac12)$ stays as it is, and the step
+# is three times as steep as it should be. So a clipped training run changes with the number of devices. The last batch: every replica's mean
+# counts $1/R$, including the mean of the replica that had no example, so the fifth example moves the weight half as far. Both mistakes have
+# the same remedy: first add up, with every *example* weighted alike, then clip. `training.fit` and `training.distributed_fit`
+# do that on several replicas, and the last line shows that they end with one device's weights: with clipping, with a last batch of a
+# single digit, and with each share computed in two pieces (`accumulate=2`; more about that below).
+#
 # ## Layers that are not the same
 #
 # **Dropout** draws another mask on each replica: equal only on average. **Batch normalisation** takes mean and variance over the
@@ -408,9 +475,11 @@ for make_optimizer in (lambda: keras.optimizers.SGD(0.01), lambda: keras.optimiz
 # so every share's variance is too small on average. `synchronized=True` computes over all replicas, for the price of another
 # all-reduce in every such layer. **Predict:** after one step, which variance does each replica's copy
 # of the layer remember for prediction?
-# %% [markdown] lang="zh" of="ee0613fa"
-# **诊断。** 用 SGD 时，步子长了 $R$ 倍：八个设备上，学习率其实是你以为的八倍。Adam 会除以梯度自身的大小，把错误藏起来；直到权重衰减、梯度裁剪或者换一个设备数，它才冒出来。
-# 在一个设备和两个设备上各训练一次，比较第一步：这个检验只要一分钟。
+# %% [markdown] lang="zh" of="8a15b0a0"
+# **诊断。** Keras 在每个副本上先裁剪、后相加：$(3, 0)$ 变成 $(1, 0)$，$(0, \tfrac12)$ 原样不动，这一步的斜率成了应有的三倍。所以用了裁剪的训练，结果会随设备数而变。
+# 最后一批呢：每个副本的平均都按 $1/R$ 计入，没有样本的那个副本也算一份，于是第五个样本只让权重移动了一半。两个错误的对策相同：先让每个*样本*以同样的权重相加，
+# 再裁剪。多个副本时，`training.fit` 和 `training.distributed_fit` 就是这样做的。最后一行输出表明，它们得到的权重与一个设备相等：用了裁剪，
+# 最后一批只有一个样本，而且每一份分两块来算（`accumulate=2`，下文细说）。
 #
 # ## 哪些层不一样
 #
@@ -618,7 +687,14 @@ plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted
 #
 # Past the bend, more devices burn more energy for the same training. That is why a batch has a best size, and why very large
 # machines cut their models in other ways too.
-# %% [markdown] lang="zh" of="45b76c35"
+#
+# ## A large batch on a small device: gradient accumulation
+#
+# The same sum, in time instead of space: compute the gradients of $k$ small batches one after the other, add them up, and take
+# one step with their mean. Keras does it inside the optimizer. With four batches of 25 instead of one of 100, nothing
+# should change except the memory. And what happens to batches that are left over at the end? **Predict:** ten batches of 25, four
+# to a step. How many steps, and how many examples have been used? And does it work on replicas?
+# %% [markdown] lang="zh" of="c65f4bd9"
 # - **批小的时候，只看样本数。** SGD 配线性规则，批乘以四，步数接近四分之一，每种批大小、几乎每个学习率都如此（只有仍在角逐的最大那几个学习率省得少些）：同一条路，步子迈得大些而已。改用平方根，就明显不到。作为*等价关系*，这条规则是对的。
 # - **它不是求最好学习率的规则。** 竖着看 SGD 的第一列：批为 1024 与批为 64 要走的步数差不多；学习率这么小，噪声不碍事，样本多了也没好处。横着看，`inf` 的意思是*放弃*：
 #   一个学习率只要已不可能是最好的，就不再跑下去。最好的学习率右边，很快就是要走更多步、甚至永远到不了的；在那里，让步子再长也没用的是损失的曲率，不是噪声，
@@ -630,24 +706,18 @@ plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted
 #   （对着表数一数），批大了就不到四。平均下来，它离四比线性规则更远，不过偏在稳妥的一边。
 #
 # 过了拐弯处，设备再多，也只是为同样的训练多烧电。所以批有一个最合适的大小；机器再大，就还得用别的方式来切模型。
-# %% [markdown] lang="en"
-# ## A large batch on a small device: gradient accumulation
 #
-# The same sum, in time instead of space: compute the gradients of $k$ small batches one after the other, add them up, and take
-# one step with their mean. Keras does it inside the optimizer. With four batches of 25 instead of one of 100 nothing
-# may change but the memory. And what happens to batches that are left over at the end? **Predict:** ten batches of 25, four to a
-# step. How many steps, and how many examples have been used?
-# %% [markdown] lang="zh" of="2f67093e"
 # ## 小设备上的大批量：梯度累积
 #
 # 还是同一个总和，只是把空间换成了时间：依次算出 $k$ 个小批的梯度，累加起来，用它们的平均走一步。Keras 在优化器里就能做。用四个 25 代替一个 100，除了内存，什么都不该变。
-# 那么最后剩下来的小批呢？**先猜：** 十个 25 的小批，每四个走一步。一共走了几步？用到了多少个样本？
+# 那么最后剩下来的小批呢？**先猜：** 十个 25 的小批，每四个走一步。一共走了几步？用到了多少个样本？放到多个副本上，还行得通吗？
 # %%
-def trained(make_optimizer, batch_size, count, **accumulation):
+def trained(make_optimizer, batch_size, count, where=one_device, **accumulation):
     """The seed's perceptron after `count` examples in order; returns its weights in one vector, and the optimizer."""
     keras.utils.set_random_seed(SEED)
-    model = vision.perceptron(32)
-    model.compile(make_optimizer(0.01, **accumulation), "sparse_categorical_crossentropy")
+    with where.scope():
+        model = vision.perceptron(32)
+        model.compile(make_optimizer(0.01, **accumulation), "sparse_categorical_crossentropy")
     model.fit(images[:count], labels[:count], batch_size=batch_size, shuffle=False, verbose=0)
     return np.concatenate([value.ravel() for value in model.get_weights()]), model.optimizer
 
@@ -660,117 +730,130 @@ for make_optimizer in (keras.optimizers.SGD, keras.optimizers.Adam):
 after_ten, optimizer = trained(keras.optimizers.SGD, 25, 250, gradient_accumulation_steps=4)
 proofs.equal({"ten batches of 25": after_ten, "the first 200 examples": trained(keras.optimizers.SGD, 100, 200)[0]})
 print("steps counted for the learning-rate schedule · 学习率计划所数的步数:", int(optimizer.iterations))
+if strategy.num_replicas_in_sync > 1:
+    try:
+        trained(keras.optimizers.SGD, 100, 200, strategy, gradient_accumulation_steps=2)
+    except RuntimeError as error:
+        print("on the replicas · 在副本上:", type(error).__name__, str(error).splitlines()[-1].strip()[:70], "…")
 # %% [markdown] lang="en"
 # Two steps; the last fifty examples wait in the accumulator for the next epoch. Schedules count *steps*, not batches: a schedule
-# written for batches would run four times too slow.
-# What accumulation cannot do: batch normalisation still sees 25 examples at a time; and it saves memory, never time.
+# written for batches would run four times too slow. On replicas the optimizer's own accumulation does not run at all
+# ([keras#20582](https://github.com/keras-team/keras/issues/20582)); `accumulate=` of `training.fit` and
+# `training.distributed_fit` does, and you have seen it give the same numbers. What accumulation cannot do: batch
+# normalisation still sees 25 examples at a time.
+#
+# On one device it saves memory and no time. On several it saves time too, and the formula above says how much: a replica that adds
+# up $k$ pieces before the one all-reduce works on $k\,t$ examples between two sums. The two laptops on Wi-Fi get their 3,333
+# examples per step in exactly this way, as long as a batch of that size is still before the bend.
 #
 # ## Several processes: workers
 #
 # On several machines every process is a **worker**. All run the same script. The variable `TF_CONFIG` tells each the addresses of
 # all and its own number; `devices.create_strategy()` finds it and
 # returns a `MultiWorkerMirroredStrategy`. Here two real processes talk over this machine's network stack. (Keras 3's `fit` does
-# not work under this strategy, so the script uses the course's loop. Each epoch's order of the data depends on the epoch's number
+# not work under this strategy, so the script uses the course's loop. The order of the data depends on the seed
 # alone: that will be worth something in a moment.)
-# %% [markdown] lang="zh" of="b6b55552"
-# 走了两步；最后五十个样本留在累加器里，等下一轮。学习率计划数的是*步*，不是批：按批写的计划会慢四倍。
-# 梯度累积做不到的事：批量归一化看到的仍是一次 25 个样本；而且它省的是内存，从来不省时间。
+# %% [markdown] lang="zh" of="0ce24996"
+# 走了两步；最后五十个样本留在累加器里，等下一轮。学习率计划数的是*步*，不是批：按批写的计划，速度只有应有的四分之一。
+# 到了多个副本上，优化器自带的累积根本跑不起来（[keras#20582](https://github.com/keras-team/keras/issues/20582)）；
+# `training.fit` 和 `training.distributed_fit` 的 `accumulate=` 可以，刚才已经看到它给出同样的数值。
+# 梯度累积做不到的事：批量归一化看到的仍是一次 25 个样本。
+#
+# 在一个设备上，它省内存，不省时间。在多个设备上，它也省时间，省多少，前面的公式说得很清楚：一个副本先把 $k$ 块累加起来，再做一次全归约，两次求和之间就处理了
+# $k\,t$ 个样本。两台用 Wi-Fi 相连的笔记本，每步的 3,333 个样本正是这样凑出来的，只要这么大的批还没有过拐弯处。
 #
 # ## 多个进程：工作进程
 #
 # 在多台机器上，每个进程是一个**工作进程**（worker），大家运行同一个脚本。环境变量 `TF_CONFIG` 告诉每个进程所有进程的地址，以及它自己是第几个；
 # `devices.create_strategy()` 看到它，就返回 `MultiWorkerMirroredStrategy`。下面是两个真正的进程，通过本机的网络协议栈通信。
-# （Keras 3 的 `fit` 在这种策略下不能用，所以脚本用的是本课程自己的循环。每一轮的数据次序只取决于轮的编号：马上就会看到这有什么好处。）
+# （Keras 3 的 `fit` 在这种策略下不能用，所以脚本用的是本课程自己的循环。数据的次序只取决于种子：马上就会看到这有什么好处。）
 # %%
 SCRIPT = """
 import os, sys
-import numpy as np
 from course_utils import quiet, datasets, devices, training
 from course_utils.models import vision
-import keras
+import keras, numpy as np
 
-epochs, dies_after = int(sys.argv[1]), int(sys.argv[2])
-strategy = devices.create_strategy()
-me = strategy.cluster_resolver.task_id
+epochs, dies, strategy = int(sys.argv[1]), sys.argv[2] == "dies", devices.create_strategy()  # reads TF_CONFIG
+worker = strategy.cluster_resolver.task_id
 keras.utils.set_random_seed(0)
 with strategy.scope():
     model = vision.perceptron(32)
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy")
-    model.optimizer.build(model.trainable_variables)
-state = model.variables + model.optimizer.variables  # momentum counts: without it the restart would differ
-digits, done = datasets.mnist(), 0
+digits = datasets.mnist()
 images, labels = datasets.as_images(digits.x_train[:2000]), digits.y_train[:2000].astype("int32")
-"""
-print("TF_CONFIG of the second of two · 两个中第二个的 TF_CONFIG:\n ", workers.tf_config(["host-a:12345", "host-b:12345"], 1))
-# %%
-SCRIPT += """
-if os.path.exists(f"worker-{me}.npz"):  # started again: go on after the last complete epoch
-    with np.load(f"worker-{me}.npz") as saved:
-        done = int(saved["epochs"])
-        for variable in state:
-            variable.assign(saved[variable.path])
-for epoch in range(done, epochs):
-    loss = training.distributed_fit(model, images, labels, epochs=1, batch_size=100, seed=epoch)["loss"][0]
-    print(f"worker {me}: epoch {epoch + 1}, loss {loss:.3f}", flush=True)
-    arrays = {variable.path: variable.numpy() for variable in state}
-    np.savez(f"new-{me}.npz", epochs=epoch + 1, **arrays)
-    os.replace(f"new-{me}.npz", f"worker-{me}.npz")  # in one step: never half a file
-    if (me, epoch + 1) == (1, dies_after):
-        os._exit(9)  # as if the power had gone
-"""
+
+def power_cut(batch, logs):  # in the middle of the third epoch of twenty steps
+    if dies and worker == 1 and int(model.optimizer.iterations) == 50:
+        os._exit(9)
+
+def tell(epoch, logs):
+    print(f"worker {worker}: epoch {epoch + 1}, loss {logs['loss']:.3f}", flush=True)
+
+watch = keras.callbacks.LambdaCallback(on_train_batch_end=power_cut, on_epoch_end=tell)
+training.distributed_fit(model, images, labels, epochs=epochs, batch_size=100, callbacks=[watch], checkpoints="checkpoints")
+np.savez(f"end-{worker}.npz", *[variable.numpy() for variable in model.variables + model.optimizer.variables])"""
 # %%
 def final_weights(folder, worker):
-    """The model's and the optimizer's numbers as a worker has saved them, in one vector."""
-    with np.load(folder / f"worker-{worker}.npz") as saved:
-        return np.concatenate([saved[name].ravel() for name in saved.files if name != "epochs"])
+    """The model's and the optimizer's numbers at the end of a worker's run, in one vector."""
+    with np.load(folder / f"end-{worker}.npz") as saved:
+        return np.concatenate([saved[name].ravel() for name in saved.files])
 
 
 epochs = choose(smoke=1, laptop=4, full=4)
 scratch = tempfile.TemporaryDirectory()  # gone when the kernel ends
 work = Path(scratch.name)
+print("TF_CONFIG of worker 1 of 2 · 两个中 1 号的 TF_CONFIG:", workers.tf_config(["host-a:12345", "host-b:12345"], 1))
 available = machine.memory_gb()[1]  # two more TensorFlows need 1.5 GB; None: not known
 enough = available is None or available > 2
 if enough:
-    finished = workers.run(SCRIPT, count=2, folder=work, arguments=[epochs, 0])
+    finished = workers.run(SCRIPT, count=2, folder=work, arguments=[epochs, "lives"])
     print("exit codes · 退出码:", [one.code for one in finished], *[one.errors[-400:] for one in finished if one.code])
     proofs.equal({"worker 0": final_weights(work, 0), "worker 1": final_weights(work, 1)})
 else:
     print(f"内存不足（{available:.1f} GB），跳过 · too little memory ({available:.1f} GB): skipped")
-# %%
 alone = new_perceptron(one_device)  # its seed is the script's, unless you changed SEED
 if enough and SEED == 0:
-    for epoch in range(epochs):
-        training.distributed_fit(alone, images, labels[:2_000], epochs=1, batch_size=100, seed=epoch, strategy=one_device)
+    training.distributed_fit(alone, images, labels[:2_000], epochs=epochs, batch_size=100, strategy=one_device)
     mine = np.concatenate([variable.numpy().ravel() for variable in alone.variables])
     proofs.equal({"two workers": final_weights(work, 0)[: len(mine)], "one process": mine})
 # %% [markdown] lang="en"
 # ## A worker dies
 #
-# Now the second worker ends without a word after its second epoch, as if somebody had pulled the plug. **Predict** three things:
-# what does the first worker do? What is lost? After a restart of both, are the final weights those
-# of the training that never stopped, or only similar? (Three more starts of TensorFlow: not in the smoke profile.)
-# %% [markdown] lang="zh" of="c4d14e94"
+# Now the second worker ends without a word in the middle of the third epoch, as if somebody had pulled the plug. **Predict** three
+# things: what does the first worker do? What is lost? After a restart of both, are the final weights those
+# of the run that never stopped, or only similar? (TensorFlow has to start four more times: not in the smoke profile.)
+# %% [markdown] lang="zh" of="85e414a4"
 # ## 一个工作进程死了
 #
-# 现在让第二个工作进程在第二轮之后一声不响地结束，就像有人拔了插头。**先猜**三件事：第一个进程会怎样？损失了什么？两个都重新启动之后，最后的权重与从未中断的训练完全一样，还是只是相近？
-# （要再启动三次 TensorFlow，smoke 配置里不做。）
+# 现在让第二个工作进程在第三轮中途一声不响地结束，就像有人拔了插头。**先猜**三件事：第一个进程会怎样？损失了什么？两个都重新启动之后，最后的权重与从未中断的训练完全一样，还是只是相近？
+# （TensorFlow 要再启动四次，smoke 配置里不做。）
 # %% tags=["nbval-ignore-output"]
 if enough and profiles.name() != "smoke":
     restarted = Path(tempfile.mkdtemp(dir=work))
-    killed = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, 2])
-    print("exit codes · 退出码:", [one.code for one in killed], "  the survivor's last word · 幸存者的最后一句话:",
-          next((line for line in killed[0].errors.splitlines() if "Error:" in line), "")[:150])
-    again = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, 0])
+    killed = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, "dies"])
+    last_words = [line for line in killed[0].errors.splitlines() if "Error" in line and ": " in line]
+    print("exit codes · 退出码:", [one.code for one in killed])
+    print("the survivor · 幸存者:", last_words[-1].split(".")[-1].split("/job")[0][:100] if last_words else "")
+    print("in the shared folder · 共享文件夹里:", sorted(path.name for path in (restarted / "checkpoints").glob("*.npz")))
+    again = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, "lives"])
     print("exit codes · 退出码:", [one.code for one in again])
     print(again[0].printed)
     proofs.equal({"never stopped": final_weights(work, 0), "killed and restarted": final_weights(restarted, 0)}, tolerance=0)
 # %% [markdown] lang="en"
 # The survivor cannot go on: it waits for a sum that never comes, is told after some seconds that the other is gone, and ends with
-# an error. Synchronous training is as reliable as its weakest member. Lost is what came after the last
-# saved epoch, no more. And the result is equal *to the last bit*, because everything that training depends on was saved or can be
-# computed again: weights, momentum, and the order of the data. (Forget the momentum and see:
-# delete `model.optimizer.variables` from `state`.) In `training.fit`, `COURSE_WORK` gives you the same for every chapter; Keras'
-# own callback is `BackupAndRestore`.
+# an error. A synchronous run is as reliable as its least reliable member. What is lost is the half epoch since the last save, no more. And
+# the result is equal *to the last bit*, because everything that the run depends on was saved or can be
+# computed again: weights, momentum, and the order of the data. (Forget the momentum and see: leave
+# `model.optimizer.variables` out of `state` in `course_utils/checkpoints.py`.)
+#
+# Who saves? The obvious way is that every worker saves its own file after each epoch. Then suppose that a worker dies between two
+# saves: worker 0 has stored epoch 3, worker 1 still has epoch 2. After the restart the all-reduces pair the gradients of *different
+# weights*. Nothing fails and the loss falls, until worker 1 waits at the end for a partner that has finished. So
+# `checkpoints=` works differently: worker 0 alone writes, into a folder that all workers share; two epochs are kept; and before
+# anybody continues, the workers tell each other by a small all-reduce which epoch each of them sees, and all load the same file.
+# For training on one device, `training.fit` has `COURSE_WORK` (in the full profile): a run goes on after its last complete epoch,
+# near the uninterrupted one, and exactly at it only with `shuffle=False`. Keras' own callback is `BackupAndRestore`.
 #
 # ### How often should one save?
 #
@@ -783,10 +866,16 @@ if enough and profiles.name() != "smoke":
 # unexpected interruptions in 54 days on 16,384 GPUs ([Llama 3, 2024](https://arxiv.org/abs/2407.21783)): one every three hours.
 # Below, the formula beside a simulated year. (It is an
 # approximation for small losses: it need be right only at the bottom of the valley.)
-# %% [markdown] lang="zh" of="8139669b"
-# 幸存者没法继续：它等一个永远等不来的总和，几秒后得知同伴没了，便报错结束。同步训练的可靠程度，取决于最弱的那个成员。损失的只是最后一次保存之后的部分。
-# 结果则*逐位*相等，因为训练所依赖的一切，不是存下来了，就是能重新算出来：权重、动量、数据的次序。（忘掉动量会怎样？把 `state` 里的 `model.optimizer.variables` 删去试试。）
-# 在 `training.fit` 里，`COURSE_WORK` 让每一章都有这个功能；Keras 自己的回调是 `BackupAndRestore`。
+# %% [markdown] lang="zh" of="4f4e1b82"
+# 幸存者没法继续：它等一个永远等不来的总和，几秒后得知同伴没了，便报错结束。同步训练有多可靠，取决于最不可靠的那个成员。损失的只是最后一次保存之后的那半轮。
+# 结果则*逐位*相等，因为训练所依赖的一切，不是存下来了，就是能重新算出来：权重、动量、数据的次序。（忘掉动量会怎样？在 `course_utils/checkpoints.py` 的 `state`
+# 里去掉 `model.optimizer.variables` 试试。）
+#
+# 由谁来保存？最容易想到的办法是：每个进程每轮之后各存各的文件。那么，设想有个进程死在两次保存之间：0 号已经存下第 3 轮，1 号手里还是第 2 轮。
+# 重新启动之后，全归约加在一起的，是*不同权重*的梯度。什么错都不报，损失照样下降，直到最后 1 号等一个早已结束的同伴。所以 `checkpoints=`
+# 换了做法：只有 0 号写，写进所有进程共享的文件夹；保留最近两轮；继续之前，各进程先用一次小小的全归约互相通报自己看到的是第几轮，然后全都载入同一个文件。
+# 在一个设备上训练时，`training.fit` 有 `COURSE_WORK`（full 配置）：从最后完整的一轮之后接着训练，结果与不中断时相近，只有 `shuffle=False` 时才完全相等。
+# Keras 自己的回调是 `BackupAndRestore`。
 #
 # ### 隔多久保存一次？
 #
@@ -832,30 +921,40 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 # |---|---|---|
 # | one CPU, or one GPU | TensorFlow's default | CPU: every test; GPU: not run here |
 # | one CPU, `COURSE_CPU_REPLICAS=2` | `MirroredStrategy` over logical devices | this chapter, and tests |
-# | several processes, `TF_CONFIG` | `MultiWorkerMirroredStrategy` | two processes of one machine: this chapter, and tests; several machines: not run here |
-# | several GPUs in one machine | `MirroredStrategy`, gradients added by way of the host's memory | not run here; written by the documentation |
+# | several processes, `TF_CONFIG` | `MultiWorkerMirroredStrategy` | two processes on one machine: this chapter, and tests; several machines: not run here |
+# | `srun` of Slurm | the same, its workers found by `SlurmClusterResolver` | two processes with Slurm's variables: tests; a real cluster: not run here |
+# | several GPUs in one machine | `MirroredStrategy`, gradients added up by NCCL | not run here; written by the documentation |
 # | a TPU | `TPUStrategy`, after the TPU has been initialised | not run here; written by the documentation |
 #
-# On a cluster the scheduler starts the script once a machine and sets `TF_CONFIG` (on Slurm,
-# `tf.distribute.cluster_resolver.SlurmClusterResolver` makes it from Slurm's variables). On GPUs put `REPLICAS = 0` above. Watch
-# the *global* batch: it has to grow with the devices if
-# each shall have something to do, and the learning rate with it, up to the bend that you have measured.
-# %% [markdown] lang="zh" of="36459f0d"
+# A GPU is used only if TensorFlow's CUDA libraries are installed: `python3 -m course_utils doctor` compares what the driver and what
+# TensorFlow sees. For a TPU the course's pinned TensorFlow has no package; `requirements-tpu.txt` has an older one. On GPUs set
+# `REPLICAS = 0` above. Keep an eye on the *global* batch: it has to grow with the devices if each is to have something
+# to do, and the learning rate with it, up to the bend that you have measured.
+#
+# The folder `examples/` takes the same loop out of the notebook: `train.py` is one script for one CPU, several GPUs and
+# several workers, and beside it are a Slurm script, a Kubernetes manifest, and `python3 -m course_utils launch`, which starts
+# workers on this machine or over ssh.
+# %% [markdown] lang="zh" of="1ac64034"
 # ## 同一个单元格，换一台机器
 #
 # 本课程几乎每一章都以 `strategy = devices.create_strategy()` 开头，要训练的模型都在 `strategy.scope()` 里搭建
 # （第 5 章和第 9a 章研究的是单个训练步，只用一个设备）。这一行会给你什么：
 #
-# | 机器 | 返回什么 | 在这里跑过吗 |
+# | 机器 | 返回什么 | 在这里运行过吗 |
 # |---|---|---|
 # | 一个 CPU，或一个 GPU | TensorFlow 的默认策略 | CPU：全部测试；GPU：未在此运行 |
 # | 一个 CPU，`COURSE_CPU_REPLICAS=2` | 逻辑设备上的 `MirroredStrategy` | 本章和测试 |
 # | 多个进程，`TF_CONFIG` | `MultiWorkerMirroredStrategy` | 一台机器上的两个进程：本章和测试；多台机器：未在此运行 |
-# | 一台机器上的多个 GPU | `MirroredStrategy`，梯度经主机内存相加 | 未在此运行，按文档编写 |
+# | Slurm 的 `srun` | 同上，由 `SlurmClusterResolver` 找到各进程 | 两个带 Slurm 变量的进程：测试；真正的集群：未在此运行 |
+# | 一台机器上的多个 GPU | `MirroredStrategy`，梯度由 NCCL 相加 | 未在此运行，按文档编写 |
 # | TPU | 初始化 TPU 之后的 `TPUStrategy` | 未在此运行，按文档编写 |
 #
-# 在集群上，由调度系统在每台机器上启动一次脚本，并设好 `TF_CONFIG`（在 Slurm 上，`tf.distribute.cluster_resolver.SlurmClusterResolver` 会用 Slurm 的变量生成它）。有 GPU 时，把上面的 `REPLICAS` 改成 0。
-# 留意*全局*批：要让每个设备都有活干，它得随设备数一起变大，学习率也跟着变，直到你量出来的那个拐弯处。
+# 只有装了 TensorFlow 的 CUDA 库，GPU 才会真正用上：`python3 -m course_utils doctor` 会比较驱动看到的与 TensorFlow 看到的。本课程锁定的 TensorFlow 版本没有
+# TPU 安装包，`requirements-tpu.txt` 里是较早的一版。有 GPU 时，把上面的 `REPLICAS` 改成 0。
+# 留意*全局*批：要让每个设备都有活干，它得随设备数一起变大，学习率也跟着变，直到你测出来的那个拐弯处。
+#
+# `examples/` 文件夹把同一个循环搬出了笔记本：`train.py` 一个脚本通用于一个 CPU、多个 GPU 和多个进程，旁边还有 Slurm 脚本、Kubernetes 清单，
+# 以及 `python3 -m course_utils launch`：在本机或通过 ssh 启动多个工作进程。
 # %% [markdown] lang="en"
 # ### Exercise 1 · easy — how many small batches?
 #
@@ -948,7 +1047,7 @@ exercises.quiz("09")
 # Data parallelism trains nearly everything that needs more than one device. Models that do not fit into one are cut as well:
 # layer by layer (*pipeline*, [Huang et al. 2018](https://arxiv.org/abs/1811.06965)), inside the layers (*tensor parallel*,
 # [Shoeybi et al. 2019](https://arxiv.org/abs/1909.08053)), or, with the data still parallel, the optimizer's state, then the gradients, then
-# the weights (*ZeRO*, [Rajbhandari et al. 2019](https://arxiv.org/abs/1910.02054)). With Keras those live in `keras.distribution`, which does its work on JAX. The
+# the weights (*ZeRO*, [Rajbhandari et al. 2019](https://arxiv.org/abs/1910.02054)). Keras' `keras.distribution` cuts data and tensors (it has no pipeline), and does so on JAX. The
 # opposite road, many steps between two exchanges, is chapter 8d's federated averaging.
 #
 # - TensorFlow's own guide, [*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training).
@@ -962,11 +1061,11 @@ exercises.quiz("09")
 # saves three steps of 116, Adam five of 31, so that nearly all of the additional examples are wasted.
 #
 # Next: chapter 9a makes one device faster.
-# %% [markdown] lang="zh" of="751e744d"
+# %% [markdown] lang="zh" of="3e796aae"
 # ## 用在哪里，读些什么
 #
 # 凡是一个设备不够用的训练，几乎都用数据并行。一个设备装不下的模型还要再切：按层切（*流水线并行*，[Huang 等，2018](https://arxiv.org/abs/1811.06965)），在层内部切（*张量并行*，
-# [Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），或者在数据并行之下，依次把优化器的状态、梯度、直到权重也切开（*ZeRO*，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。在 Keras 里，这些归 `keras.distribution` 管，它在 JAX 后端上才起作用。
+# [Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），或者在数据并行之下，依次把优化器的状态、梯度、直到权重也切开（*ZeRO*，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。Keras 的 `keras.distribution` 能切数据和张量（没有流水线），而且只在 JAX 后端上起作用。
 # 反过来的路，即走很多步才交换一次，就是第 8d 章的联邦平均。
 #
 # - TensorFlow 官方指南，[*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training)。

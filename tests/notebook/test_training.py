@@ -189,31 +189,6 @@ def test_distributed_fit_on_one_device_is_fit(one_device):
         np.testing.assert_allclose(theirs, ours, atol=2e-6, rtol=0)
 
 
-def test_order_shows_every_example_at_most_once_an_epoch():
-    order = training._order(count=10, steps=3, batch_size=3, epochs=2, shuffle=True, seed=0)
-    assert order.shape == (6, 3)
-    assert all(len(set(epoch.ravel())) == 9 for epoch in (order[:3], order[3:]))
-    assert order[:3].tolist() != order[3:].tolist()
-
-
-@pytest.mark.parametrize("processes", [1, 2, 4])
-def test_shares_put_together_are_the_global_batch(processes):
-    order = training._order(count=16, steps=2, batch_size=8, epochs=1, shuffle=True, seed=3)
-    examples = np.arange(16)
-    parts = []
-    for index in range(processes):
-        context = tf.distribute.InputContext(processes, index, num_replicas_in_sync=4)
-        shares = list(training._shares(context, examples, examples, order).as_numpy_iterator())
-        parts.append(np.reshape([share[0] for share in shares], (2, -1)))
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), order)
-
-
-def test_distributed_fit_says_what_does_not_fit():
-    network = worker_script.model(tf.distribute.get_strategy())
-    with pytest.raises(ValueError, match="one full batch of 512 examples; found 256"):
-        training.distributed_fit(network, *worker_script.data(), epochs=1, batch_size=512)
-
-
 # ---------------------------------------------------------------- resuming
 
 
