@@ -128,7 +128,7 @@ def losses_of(model, images, labels):
 
 
 def compiled(model, loss=cross_entropy):
-    model.compile(keras.optimizers.Adam(0.001), loss, steps_per_execution=8)
+    model.compile(keras.optimizers.Adam(0.001), loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
     return model
 
 
