@@ -102,7 +102,7 @@ def fit(
     stored = None
     # Variables first: a step that has to create the optimizer's is traced twice, and tracing is what a short fit spends
     # its time on.
-    _build(model, inputs, is_dataset)
+    _build(model, inputs, targets)
     distributed.install(model, checking.positive_integer(accumulate, "accumulate"))
     if not is_dataset:
         replicas, count = model.distribute_strategy.num_replicas_in_sync, len(keras.tree.flatten(inputs)[0])
@@ -156,18 +156,27 @@ def _joined(earlier, later):
 # ---------------------------------------------------------------- what `fit` stores
 
 
-def _build(model, inputs, is_dataset):
-    """Create the variables of model and optimizer: the step is traced once, stored values have a place."""
+def _build(model, inputs, targets):
+    """Create the variables of model, optimizer and metrics: the step is traced once, stored values have a place.
+
+    Nothing else changes: no random number is drawn, no moving average moves. `targets` is None for a dataset.
+    """
     with model.distribute_strategy.scope():
         if not model.built:
-            first = (
-                next(iter(inputs))
-                if is_dataset
-                else keras.tree.map_structure(lambda array: array[:1], inputs)
-            )
-            model(first[0] if is_dataset else first)
+            is_dataset = targets is None
+            model(next(iter(inputs))[0] if is_dataset else _first(inputs), training=False)
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
+    # With several replicas Keras does this itself. One more iterator could change the order in which a dataset shuffles.
+    alone = targets is not None and model.distribute_strategy.num_replicas_in_sync == 1
+    if alone and not all(metric.variables for metric in model.metrics):
+        model.compute_metrics(_first(inputs), _first(targets), model(_first(inputs), training=False))
+        model.reset_metrics()
+
+
+def _first(arrays):
+    """Return a batch of the first example."""
+    return keras.tree.map_structure(lambda array: array[:1], arrays)
 
 
 def _fingerprint(model, inputs, targets, epochs, batch_size, shuffle):

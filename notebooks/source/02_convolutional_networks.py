@@ -476,7 +476,7 @@ def compiled(build, learning_rate, logits=False):
     with strategy.scope():
         model = build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
-        model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"], steps_per_execution=8)
+        model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"], steps_per_execution=choose(smoke=1, laptop=8, full=8))
     return model
 
 

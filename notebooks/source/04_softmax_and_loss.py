@@ -811,7 +811,7 @@ for name, (ending, from_logits, band) in faults.items():
         warnings.simplefilter("always")
         model = perceptron(ending=ending)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
-        model.compile(keras.optimizers.SGD(0.1), loss, steps_per_execution=8)
+        model.compile(keras.optimizers.SGD(0.1), loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
         history = training.fit(model, x_train, y_train, name=name, epochs=choose(smoke=2, laptop=4, full=10))
     results.record(f"{name}.fault_accuracy", training.accuracy(model, x_test, y_test), band=band)
     print(f"  last loss · 最后的损失 {history['loss'][-1]:.3f}, Keras warned · 警告: {any('Softmax' in str(w.message) for w in caught)}")

@@ -146,7 +146,7 @@ def compiled(*layers, rate, loss, metrics=("accuracy",)):
     with strategy.scope():
         model = keras.Sequential(list(layers))
         optimizer = keras.optimizers.Adam(rate, global_clipnorm=1.0)
-        model.compile(optimizer, loss, metrics=list(metrics), steps_per_execution=8)
+        model.compile(optimizer, loss, metrics=list(metrics), steps_per_execution=choose(smoke=1, laptop=8, full=8))
         optimizer.build(model.trainable_variables)
     return model, model.get_state_tree(value_format="numpy_array")
 

@@ -339,7 +339,7 @@ keras.utils.set_random_seed(SEED)
 with strategy.scope():
     poet = build_poet()
     rate = training.OneCycle(choose(smoke=6e-3, laptop=2e-3, full=1e-3), steps=epochs * len(chosen) // batch_size, warm_up=0.1)
-    poet.compile(keras.optimizers.Adam(rate, clipnorm=1.0), loss_function, steps_per_execution=8)
+    poet.compile(keras.optimizers.Adam(rate, clipnorm=1.0), loss_function, steps_per_execution=choose(smoke=1, laptop=8, full=8))
 print(f"{poet.count_params():,} parameters · 参数, {len(chosen):,} quatrains · 首, {epochs} epochs · 轮")
 history = training.fit(
     poet, tokens["train"][chosen, :-1], tokens["train"][chosen, 1:], name="poet", epochs=epochs, batch_size=batch_size)
@@ -864,7 +864,7 @@ keras.utils.set_random_seed(SEED)
 with strategy.scope():
     novelist = build_novelist()
     rate = training.OneCycle(choose(smoke=6e-3, laptop=2e-3, full=1e-3), steps=epochs * len(rows) // batch_size, warm_up=0.1)
-    novelist.compile(keras.optimizers.Adam(rate, clipnorm=1.0), loss_function, steps_per_execution=8)
+    novelist.compile(keras.optimizers.Adam(rate, clipnorm=1.0), loss_function, steps_per_execution=choose(smoke=1, laptop=8, full=8))
 print(f"{novelist.count_params():,} parameters · 参数, {rows.size:,} pieces · 块, {epochs} epochs · 轮")
 history = training.fit(novelist, rows[:, :-1], rows[:, 1:], name="novelist", epochs=epochs, batch_size=batch_size)
 results.record("austen.seconds", sum(history["seconds"]), unit="s", digits=1)

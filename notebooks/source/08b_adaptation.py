@@ -163,7 +163,7 @@ def network(kind):
             adaptation.add_lora(model, adapted_parts, rank=4)
         elif kind != "all":
             adaptation.train_only(model, kind)
-        model.compile(keras.optimizers.Adam(), adaptation.own_head_loss, steps_per_execution=8)
+        model.compile(keras.optimizers.Adam(), adaptation.own_head_loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
     return model
 
 

@@ -128,7 +128,7 @@ def losses_of(model, images, labels):
 
 
 def compiled(model, loss=cross_entropy):
-    model.compile(keras.optimizers.Adam(0.001), loss, steps_per_execution=8)
+    model.compile(keras.optimizers.Adam(0.001), loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
     return model
 
 
@@ -752,7 +752,8 @@ plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens co
 
 # %% tags=["nbval-ignore-output"]
 keras.utils.set_random_seed(SEED)
-student = compiled(perceptron(), lambda truth, values: 9 * keras.losses.categorical_crossentropy(truth, values / 3, from_logits=True))
+with strategy.scope():
+    student = compiled(perceptron(), lambda truth, values: 9 * keras.losses.categorical_crossentropy(truth, values / 3, from_logits=True))
 student.optimizer.build(student.trainable_variables)
 student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
 student_bands = {  # test accuracy, then the attack's four numbers
@@ -792,7 +793,8 @@ results.record("pate.answers_right", np.mean(answers == y_train[public][:queries
 
 # %% tags=["nbval-ignore-output"]
 keras.utils.set_random_seed(SEED)
-pupil = compiled(perceptron(dropout=0.5))
+with strategy.scope():
+    pupil = compiled(perceptron(dropout=0.5))
 training.fit(pupil, asked, answers, name="pupil", epochs=choose(smoke=20, laptop=40, full=40), batch_size=32)
 results.record("pate.test_accuracy", training.accuracy(pupil, x_test, y_test), band=choose(smoke=(0.394, 0.739), laptop=(0.384, 0.756), full=(0.3, 1)))
 attack("pate", -losses_of(pupil, x_train[: 2 * half], told), choose(

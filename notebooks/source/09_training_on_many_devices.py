@@ -915,7 +915,8 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 # ## The same cell on other machines
 #
 # Nearly every chapter of this course begins with `strategy = devices.create_strategy()` and builds what it trains in
-# `strategy.scope()` (chapters 5 and 9a, which study single steps, stay on one device). What that line gives you:
+# `strategy.scope()` (chapters 5 and 9a, which study single steps, and the loops that chapter 8d writes out by hand, stay on one
+# device). What that line gives you:
 #
 # | machine | what it returns | run here? |
 # |---|---|---|
@@ -938,7 +939,7 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 # ## 同一个单元格，换一台机器
 #
 # 本课程几乎每一章都以 `strategy = devices.create_strategy()` 开头，要训练的模型都在 `strategy.scope()` 里搭建
-# （第 5 章和第 9a 章研究的是单个训练步，只用一个设备）。这一行会给你什么：
+# （第 5 章和第 9a 章研究的是单个训练步，第 8d 章有几个手写的循环，它们都只用一个设备）。这一行会给你什么：
 #
 # | 机器 | 返回什么 | 在这里运行过吗 |
 # |---|---|---|

@@ -158,8 +158,8 @@ for share in (0.1, 0.4, 0.9):
 #
 # Five ways to get a wrong number, all of them common:
 #
-# 1. **The first call is another program.** `tf.function` runs your Python once to *trace* a graph; XLA then compiles
-#    it. That happens again for every new shape, and for every new *Python* number among the arguments.
+# 1. **The first call is another program.** `tf.function` runs your Python once to *trace* a graph; XLA compiles
+#    it as well, where it is asked for. That happens again for every new shape, and for every new *Python* number among the arguments.
 # 2. **A pipeline does nothing when it is written.** `dataset.map(f)` returns at once; `f` runs when somebody asks for
 #    a batch.
 # 3. **Devices are asynchronous.** On a GPU or TPU a call returns when the work is *queued*. Fetch a number
@@ -183,7 +183,7 @@ for share in (0.1, 0.4, 0.9):
 #
 # 得到错误数字的五种常见办法：
 #
-# 1. **第一次调用是另一个程序。** `tf.function` 先把你的 Python 跑一遍，*追踪*（trace）出一张图；XLA 还要再编译。
+# 1. **第一次调用是另一个程序。** `tf.function` 先把你的 Python 跑一遍，*追踪*（trace）出一张图；开了 XLA 的话，还要再编译。
 #    每遇到一种新形状就重来一次；参数里每出现一个新的 *Python* 数，也重来一次。
 # 2. **流水线写出来的时候什么也没做。** `dataset.map(f)` 立刻返回，有人来取批次时 `f` 才运行。
 # 3. **设备是异步的。** 在 GPU 或 TPU 上，任务一*排上队*，调用就返回了。停表之前先取回一个数（`float(loss)`）。
@@ -871,7 +871,8 @@ results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / w
 # TensorFlow runs a graph operation by operation; each reads its input from memory and writes its output back. XLA
 # ([documentation](https://openxla.org/xla)) compiles the whole graph for shapes that are known, and *fuses*
 # element-wise operations: one pass over memory instead of many. `jit_compile=True` asks for it, in `tf.function` and
-# in `model.compile` (whose default, `"auto"`, lets Keras choose). Fusion saves reading and writing, not multiplying.
+# in `model.compile`. (Its default, `"auto"`, is off on a machine without a GPU and under `tf.distribute`, and on with one GPU: going
+# from one GPU to two turns XLA off.) Fusion saves reading and writing, not multiplying.
 # **Predict** who gains: a Transformer block (many small element-wise steps) or a CNN (few large products)? Look at
 # both clocks, and at the price of the first call.
 # %% [markdown] lang="zh" of="ba647e6e"
@@ -884,7 +885,7 @@ results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / w
 #
 # TensorFlow 一个运算一个运算地执行图，每个运算都从内存读输入、把输出写回内存。XLA（[文档](https://openxla.org/xla)）在形状已知的前提下编译整张图，
 # 并把逐元素的运算*融合*（fuse）起来：内存只走一遍，而不是许多遍。用 `jit_compile=True` 开启，`tf.function` 和 `model.compile` 都行
-# （后者默认 `"auto"`，由 Keras 决定）。融合省的是读写，不是乘法。**先猜**谁获益：Transformer 模块（许多小的逐元素步骤），还是 CNN（少数大乘积）？两只钟都看一看，还有第一次调用的价钱。
+# （后者默认 `"auto"`：没有 GPU 时和在 `tf.distribute` 下是关，只有一个 GPU 时是开；所以从一个 GPU 换成两个，XLA 反而关了）。融合省的是读写，不是乘法。**先猜**谁获益：Transformer 模块（许多小的逐元素步骤），还是 CNN（少数大乘积）？两只钟都看一看，还有第一次调用的价钱。
 # %% tags=["nbval-ignore-output"]
 def gradient_step(model, xla):
     @tf.function(jit_compile=xla)

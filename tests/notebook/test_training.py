@@ -84,23 +84,52 @@ def test_fit_takes_a_dataset(monkeypatch, tmp_path):
     assert len(training.fit(network, dataset, None, name="dataset", epochs=2)["loss"]) == 2
 
 
-def test_fit_traces_its_step_once():
-    """Twice, as Keras does where the first step has to create the optimizer's variables, costs each fit a second."""
+class Counting(keras.layers.Layer):
+    """Counts how often its graph is traced: its Python runs then, not when the graph is executed."""
 
-    class Counting(keras.layers.Layer):
-        calls = 0
+    traced = 0
 
-        def call(self, inputs):
-            Counting.calls += 1  # runs when a graph is traced, not when it is executed
-            return inputs
+    def call(self, inputs):
+        Counting.traced += tf.inside_function()
+        return inputs
 
+
+@pytest.mark.parametrize("metrics", [[], ["accuracy"], [keras.metrics.MeanAbsoluteError(), "accuracy"]])
+def test_fit_traces_its_step_once(metrics):
+    """Twice, as Keras does where the first step has to create variables, costs each fit a second."""
     network = keras.Sequential([keras.Input((3,)), Counting(), keras.layers.Dense(1)])
-    network.compile("adam", "mse")
-    Counting.calls = 0
-    training.fit(
-        network, np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), name="traced", epochs=2, batch_size=2
-    )
-    assert Counting.calls == 1
+    network.compile("adam", "mse", metrics=metrics)
+    Counting.traced = 0
+    ones = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+    history = training.fit(network, *ones, name="traced", epochs=2, batch_size=2)
+    assert Counting.traced == 1
+    assert len(history) == 2 + len(metrics)
+    assert all(len(values) == 2 for values in history.values())
+
+
+@pytest.mark.parametrize("kind", ["arrays", "dataset"])
+def test_fit_gives_the_numbers_of_keras_alone(kind):
+    """What `fit` prepares draws no random number, moves no average and reads no shuffled dataset."""
+
+    def prepared():
+        keras.utils.set_random_seed(3)
+        layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+        network = keras.Sequential([keras.Input((12,)), *layers, keras.layers.Dense(3, activation="softmax")])
+        network.compile(
+            "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], steps_per_execution=3
+        )
+        if kind == "arrays":
+            return network, worker_script.data(), {"batch_size": 64}
+        dataset = tf.data.Dataset.from_tensor_slices(worker_script.data()).shuffle(256, seed=5).batch(64)
+        return network, (dataset, None), {"shuffle": False}
+
+    ours, data, options = prepared()
+    history = training.fit(ours, *data, name="ours", epochs=2, **options)
+    keras_alone, data, options = prepared()
+    expected = keras_alone.fit(*data, epochs=2, verbose=0, **options).history
+    assert {name: history[name] for name in expected} == expected
+    for mine, theirs in zip(ours.get_weights(), keras_alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_accuracy_counts():
@@ -219,7 +248,7 @@ def test_a_damaged_store_starts_anew(tmp_path, monkeypatch, capsys):
     (state,), (progress,) = tmp_path.rglob("*.npz"), tmp_path.rglob("progress.json")
     good, good_progress = state.read_bytes(), progress.read_text(encoding="utf-8")
     network = worker_script.model(tf.distribute.get_strategy(), dropout=0.2)
-    training._build(network, worker_script.data()[0], is_dataset=False)
+    training._build(network, *worker_script.data())
     before = worker_script.weights(network)
 
     def load(content, text):
@@ -248,7 +277,7 @@ def test_another_experiment_is_not_mistaken_for_the_stored_one(monkeypatch):
 
     def fingerprint(network=None, inputs=inputs, targets=targets, epochs=1, batch_size=64, shuffle=True):
         network = network or worker_script.model(strategy)
-        training._build(network, inputs, is_dataset=False)
+        training._build(network, inputs, targets)
         return training._fingerprint(network, inputs, targets, epochs, batch_size, shuffle)
 
     same = fingerprint()
