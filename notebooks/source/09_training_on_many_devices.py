@@ -935,7 +935,7 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 # The folder `examples/` takes the same loop out of the notebook: `train.py` is one script for one CPU, several GPUs and
 # several workers, and beside it are a Slurm script, a Kubernetes manifest, and `python3 -m course_utils launch`, which starts
 # workers on this machine or over ssh.
-# %% [markdown] lang="zh" of="1ac64034"
+# %% [markdown] lang="zh" of="284953d8"
 # ## 同一个单元格，换一台机器
 #
 # 本课程几乎每一章都以 `strategy = devices.create_strategy()` 开头，要训练的模型都在 `strategy.scope()` 里搭建

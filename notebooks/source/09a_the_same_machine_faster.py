@@ -175,7 +175,7 @@ for share in (0.1, 0.4, 0.9):
 # **Predict:** how often is the function below traced, in seven calls? And by what factor is the first call of a
 # training step slower than the later ones? (The network of this chapter is a small one, two strided convolutions and
 # a dense layer.)
-# %% [markdown] lang="zh" of="e2d30dbc"
+# %% [markdown] lang="zh" of="a310da3f"
 # 图里的货架总共只有一个位置。用时忽长忽短时，货架长一些才有用。读取快一倍，对轮流干活的人有帮助（Amdahl 公式取 $p = 2/5$）；
 # 有了货架，就只在开头省一次，一个单位。
 #
@@ -875,7 +875,7 @@ results.record("mixed_bfloat16.processor_time_ratio", work["mixed_bfloat16"] / w
 # from one GPU to two turns XLA off.) Fusion saves reading and writing, not multiplying.
 # **Predict** who gains: a Transformer block (many small element-wise steps) or a CNN (few large products)? Look at
 # both clocks, and at the price of the first call.
-# %% [markdown] lang="zh" of="ba647e6e"
+# %% [markdown] lang="zh" of="3ed7e6f3"
 # **诊断。** 激活值的字节数减半，在哪台机器上都一样。时间却要看硬件：有专门乘十六位数的单元才可能更快（NVIDIA GPU 的张量核心，2017 年起支持 float16，2020 年起支持 bfloat16；
 # TPU；带 AMX 或 AVX512-BF16 的处理器）。没有这种单元的处理器要先转成 float32，算完再转回来，这就要付代价。有单元也还不够：库要用上它，层也要够大。仓库中那次运行的处理器就带 AVX512-BF16，
 # 请看它的比值。所以还是要实测。
