@@ -436,7 +436,7 @@ def trained(kind, times=1):
     with strategy.scope():
         model = network(kind)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=8)
+        model.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
     history = training.fit(model, x_train, y_train, name=f"{kind} {times}", epochs=times * epochs, batch_size=64)
     return model, np.median(history["seconds"])
 

@@ -241,7 +241,7 @@ for name in choose(smoke=["cosine with warm-up"], laptop=plans, full=plans):
     keras.utils.clear_session()
     keras.utils.set_random_seed(SEED)
     with strategy.scope():
-        model = compiled(vision.fast_cnn(), keras.optimizers.SGD(plans[name], momentum=0.9, nesterov=True))
+        model = compiled(vision.fast_cnn(), keras.optimizers.SGD(plans[name], momentum=0.9, nesterov=True), together=choose(smoke=1, laptop=16, full=16))
     history = training.fit(model, x_few, y_few, name=name, epochs=epochs, batch_size=64,
                            validation_data=(x_choose, y_choose))
     curves[name] = history["val_accuracy"]
@@ -394,7 +394,7 @@ def train_small(name, seeds, *, images=small, stop_early=False, **remedy):
     """Train on a few digits, others for each seed; return (training accuracy, test accuracy) for each."""
     keras.utils.clear_session()
     with strategy.scope():
-        model = compiled(dense_network(**remedy), keras.optimizers.Adam(0.001), together=20)
+        model = compiled(dense_network(**remedy), keras.optimizers.Adam(0.001), together=choose(smoke=1, laptop=20, full=20))
         model.optimizer.build(model.trainable_variables)
     fresh, found = [variable.numpy() for variable in model.optimizer.variables], []
     for seed in seeds:

@@ -724,7 +724,7 @@ def reader(make=None, steps=None):
         model = keras.Sequential([keras.Input((steps, 14)), middle, keras.layers.Dense(10)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         optimizer = keras.optimizers.Adam(0.003, global_clipnorm=1.0)
-        model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=8)
+        model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=choose(smoke=1, laptop=8, full=8))
         optimizer.build(model.trainable_variables)
     return model, model.get_state_tree(value_format="numpy_array")
 
@@ -824,7 +824,7 @@ clipping_bands = {
 for (name, band), limit in zip(clipping_bands.items(), (None, 1.0), strict=True):
     model, start = readers[simple_rnn]
     model.set_state_tree(start)
-    model.compile(keras.optimizers.SGD(0.5, global_clipnorm=limit), model.loss, metrics=["accuracy"], steps_per_execution=8)
+    model.compile(keras.optimizers.SGD(0.5, global_clipnorm=limit), model.loss, metrics=["accuracy"], steps_per_execution=choose(smoke=1, laptop=8, full=8))
     kernel, recurrent_kernel, bias = model.layers[0].get_weights()
     model.layers[0].set_weights([kernel, 2 * recurrent_kernel, bias])
     training.fit(model, x_train, y_train, name=name, epochs=choose(smoke=1, laptop=3, full=3), batch_size=64)

@@ -373,7 +373,7 @@ batch_size, passes = 32, choose(smoke=1, laptop=4, full=20)
 count = choose(smoke=320, laptop=len(pieces), full=len(pieces)) // batch_size * batch_size
 rate = training.OneCycle(choose(smoke=4e-3, laptop=4e-3, full=1e-3), steps=passes * count // batch_size, warm_up=0.1)
 with strategy.scope():
-    guesser.compile(keras.optimizers.Adam(rate, clipnorm=1.0), gap_loss, steps_per_execution=8)
+    guesser.compile(keras.optimizers.Adam(rate, clipnorm=1.0), gap_loss, steps_per_execution=choose(smoke=1, laptop=8, full=8))
 
 
 @tf.function(reduce_retracing=True)
@@ -514,7 +514,7 @@ with strategy.scope():
     tuned = build_encoder(dropout=0.1)
     classifier = masked.classifier(tuned, classes=2, pooling="mean")
     classifier.compile(keras.optimizers.Adam(1e-3, clipnorm=1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                       steps_per_execution=8)
+                       steps_per_execution=choose(smoke=1, laptop=8, full=8))
 print("the same encoder · 编码器相同:", [weight.shape for weight in tuned.get_weights()] == [weight.shape for weight in learned_weights])
 
 # %% tags=["nbval-ignore-output"]

@@ -110,7 +110,7 @@ del digits  # 55 MB that the rest of the chapter does not need
 
 linear = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="scores")])
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-linear.compile(keras.optimizers.Adam(0.003), cross_entropy, steps_per_execution=8)
+linear.compile(keras.optimizers.Adam(0.003), cross_entropy, steps_per_execution=choose(smoke=1, laptop=8, full=8))
 training.fit(linear, x_train, y_train, name="linear", epochs=3)
 print("parameters · 参数:", f"{linear.count_params():,}")
 
@@ -963,7 +963,7 @@ student = keras.Sequential([
     keras.Input((28, 28, 1)), layers.Conv2D(8, 5, strides=2, activation="relu"),
     layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
 student.compile(keras.optimizers.Adam(0.002), lambda truth, scores: temperature**2 * keras.losses.categorical_crossentropy(
-    truth, scores / temperature, from_logits=True), steps_per_execution=8)
+    truth, scores / temperature, from_logits=True), steps_per_execution=choose(smoke=1, laptop=8, full=8))
 student.optimizer.build(student.trainable_variables)
 student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
 print("network, student · 网络、学生:", f"{network.count_params():,}, {student.count_params():,} parameters · 参数")

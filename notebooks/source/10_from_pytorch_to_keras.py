@@ -666,7 +666,7 @@ for (name, choices), (key, band) in zip(VARIANTS.items(), bands.items(), strict=
     with strategy.scope():
         model = normalised_perceptron(**choices)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=name != "from_logits forgotten")
-        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss, metrics=["accuracy"], steps_per_execution=8)
+        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss, metrics=["accuracy"], steps_per_execution=choose(smoke=1, laptop=8, full=8))
     history = training.fit(model, x_train, y_train, name=name, epochs=epochs, batch_size=64, validation_data=(x_test, y_test))
     curves[name] = history["val_accuracy"]
     results.record(f"{key}.first_epoch_accuracy", curves[name][0], band=band[0])
