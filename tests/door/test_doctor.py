@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from course_utils import surroundings
-from course_utils.door import doctor, environment
+from course_utils.door import accelerators, doctor, environment
 
 POSIX = os.name != "nt"
 sizes = itertools.count()
@@ -41,6 +41,11 @@ def healthy(monkeypatch):
     }
     monkeypatch.setattr(doctor, "ask", lambda python, question, *names: answers[question])
     monkeypatch.setenv("COURSE_ENVIRONMENT", "current")
+    monkeypatch.setattr(accelerators, "nvidia", accelerators.Nvidia)
+    for name in accelerators.TPU_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(accelerators, "TPU_DEVICES", "/no/such/device")
+    monkeypatch.setattr(accelerators, "AMD_DEVICE", "/no/such/device")
     return answers
 
 
