@@ -66,10 +66,12 @@ def test_a_driver_that_does_not_start(driver):
     assert "does not start" in accelerators.nvidia().failure
 
 
-def test_a_driver_that_hangs_is_given_up(driver, monkeypatch):
-    driver(HANGING)
+def test_a_driver_that_hangs_is_given_up(driver, monkeypatch, tmp_path):
+    ended = tmp_path / "ended"
+    driver(f"sleep 20\ntouch '{ended}'")
     monkeypatch.setattr(accelerators, "PATIENCE", 0.2)
     assert "no answer within 0.2 s" in accelerators.nvidia().failure
+    assert not ended.exists(), "not waited for"
 
 
 def test_without_a_driver_nothing_is_asked(monkeypatch, tmp_path):
@@ -168,6 +170,8 @@ def test_an_environment_without_the_gpus_libraries_is_completed(updated, with_gp
     # Done once; and it stays when the GPU is gone, or not wanted.
     for variables in (with_gpu, {}):
         assert updated.run("run", "0", **variables)[1].splitlines() == [f"RAN run ['0'] 1.0 {updated.venv}"]
+    assert "installing the test tools" in updated.run("test")[1]
+    assert set(updated.marker()) == {"main", "cuda", "tests"}
     # Newer pins are installed for both.
     updated.require("tinything==2.0")
     code, output = updated.run("run", "0", **with_gpu)
