@@ -68,6 +68,8 @@ def help_text() -> str:
         "环境变量 · environment variables:",
         "  COURSE_VENV=FOLDER          环境放在别处 · put the environment elsewhere",
         "  COURSE_ENVIRONMENT=current  使用当前 Python，不安装 · use this Python as it is, install nothing",
+        "  COURSE_CPU_ONLY=1           有 NVIDIA GPU 也只用 CPU，不下载 CUDA 库（2.8 GB）",
+        "                              the CPU alone in spite of an NVIDIA GPU, without its libraries (2.8 GB)",
     ]
     return "\n".join(lines)
 

@@ -20,35 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import files, machine, surroundings
-from course_utils.door import SetupError, environment
+from course_utils.door import SetupError, accelerators, environment, idle
+from course_utils.door.findings import BAD, GOOD, NOTE, Findings
 
-GOOD, NOTE, BAD = "ok", "note", "problem"
 SIGNS = {GOOD: "✓", NOTE: "·", BAD: "✗"}
 # A kernel peaks under 1.2 GB; JupyterLab and the system need the rest.
 LAPTOP_GIGABYTES = 2.0
 # TensorFlow's first import from a slow disk takes a minute or two.
 PATIENCE = 300
 RESTORE_DATA = "git checkout -- course_utils/data"
-
-
-class Findings:
-    """The lines of the report in order, and what later checks need from earlier ones."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
-        # The Python of the finished environment; None when there is none.
-        self.python: str | None = None
-        self.packages: dict[str, Any] = {}
-        self.complete = False
-        self.accelerators = 0
-
-    def add(self, state: str, subject: str, text: object, remedy: str = "") -> None:
-        """Add one line, and below it what to do."""
-        self.rows.append({"state": state, "subject": subject, "text": str(text), "remedy": remedy})
-
-    def bad(self) -> list[dict[str, str]]:
-        """Return the problems."""
-        return [row for row in self.rows if row["state"] == BAD]
 
 
 def parse_requirements(text: str) -> dict[str, str]:
@@ -152,8 +132,8 @@ def check_packages(findings: Findings) -> None:
     subject = "软件包 · packages"
     wanted = parse_requirements((surroundings.ROOT / "requirements.txt").read_text(encoding="utf-8"))
     # Binder and some images have one of the other builds of TensorFlow.
-    builds = ("tensorflow-cpu", "tensorflow-intel")
-    findings.packages = ask(findings.python, "packages", *wanted, *builds)
+    builds = ("tensorflow-cpu", "tensorflow-intel", "tensorflow-tpu")
+    findings.packages = ask(findings.python, "packages", *wanted, *builds, accelerators.A_CUDA_LIBRARY)
     if "error" in findings.packages:
         findings.add(BAD, subject, findings.packages["error"], findings.packages.get("remedy", _again()))
         return
@@ -210,11 +190,14 @@ def check_tensorflow(findings: Findings) -> None:
         return
     answer = ask(findings.python, "tensorflow")
     if "error" in answer:
-        findings.add(BAD, "TensorFlow", answer["error"], answer.get("remedy", _again()))
+        remedy = answer.get("remedy", _again())
+        # Apple's plugin is loaded by every import of TensorFlow, and stops the newer ones.
+        if "libmetal_plugin" in answer["error"]:
+            remedy = f"{findings.python} -m pip uninstall -y tensorflow-metal"
+        findings.add(BAD, "TensorFlow", answer["error"], remedy)
         return
-    findings.accelerators = len(answer["accelerators"])
-    names = ", ".join(answer["accelerators"]) or "仅 CPU · CPU only"
-    findings.add(GOOD, "TensorFlow", f"{answer['version']}: {names}")
+    findings.accelerators = answer["accelerators"]
+    findings.add(GOOD, "TensorFlow", answer["version"])
     if "strategy" in answer:
         findings.add(GOOD, "策略 · strategy", answer["strategy"])
     else:
@@ -292,6 +275,7 @@ CHECKS = (
     check_memory,
     check_disk,
     check_tensorflow,
+    idle.check_accelerators,
     check_data,
     check_chromium,
     check_surroundings,
@@ -307,19 +291,22 @@ def examine() -> Findings:
         # What nobody thought of is a finding as well; the others are still wanted.
         except Exception as error:
             findings.add(BAD, check.__name__, f"{type(error).__name__}: {error}")
-    if findings.bad():
+    if not findings.laptop():
         advice = "先解决标有 ✗ 的问题 · first solve what is marked ✗"
+    elif findings.bad():
+        advice = "smoke, laptop（CPU）；先让加速器工作，再运行 full · full once the accelerator works"
     elif findings.accelerators:
         advice = "smoke, laptop, full"
     else:
         cores = machine.cores()
         advice = f"smoke, laptop；full 需要一夜（无加速器，{cores} 核） · full takes a night (no accelerator, {cores} cores)"
-    findings.add(BAD if findings.bad() else GOOD, "可运行 · profiles", advice)
+    state = BAD if not findings.laptop() else NOTE if findings.bad() else GOOD
+    findings.add(state, "可运行 · profiles", advice)
     return findings
 
 
 def main(arguments: list[str]) -> int:
-    """Print the report; return 0 when a laptop run can work, else 1."""
+    """Print the report; return 0 when nothing is marked as a problem, else 1."""
     parser = argparse.ArgumentParser(
         prog="python3 -m course_utils doctor", description="这台机器能运行什么 · what this machine can run"
     )
@@ -329,7 +316,7 @@ def main(arguments: list[str]) -> int:
         # What set-up says on its way is not JSON.
         with contextlib.redirect_stdout(sys.stderr):
             findings = examine()
-        report = {"laptop": not findings.bad(), "findings": findings.rows}
+        report = {"laptop": findings.laptop(), "findings": findings.rows}
         print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
         findings = examine()

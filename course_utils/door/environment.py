@@ -9,6 +9,8 @@ What keeps set-up from ending half-made:
 - A lock of the operating system, which ends with the process that holds it, lets one process install at a time. pip
   inherits it: after a kill, the next call waits for a pip that still writes.
 - Only a folder that carries our own mark is ever deleted.
+- The CUDA libraries for a GPU come last and are an addition: an environment without them is complete on a machine without
+  a GPU, and when they cannot be had the course goes on with the CPU, and says so.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from course_utils import files, surroundings
-from course_utils.door import SetupError, pip, pythons, say
+from course_utils.door import SetupError, accelerators, pip, pythons, say
 
 ROOT = surroundings.ROOT
 GIGABYTES_TO_UPDATE = 1.5
@@ -35,6 +37,8 @@ GIGABYTES_TO_UPDATE = 1.5
 MARKER = "course-ready.json"
 # In every folder that the course made, and may therefore delete.
 OURS = "course-environment"
+# What the marker says of the CUDA libraries when they could not be installed: only the doctor tries again.
+REFUSED = "refused"
 # Set for the process that is started inside the environment; stops it starting another.
 ENTERED = "COURSE_ENTERED"
 
@@ -58,31 +62,51 @@ def venv_python(folder: Path) -> Path:
 # ------------------------------------------------------------------------------------------------------- the mark
 
 
-def fingerprint(tests: bool) -> str:
-    """Return the SHA-256 of requirement files, Python version and places: a folder that was copied is not ready."""
+def fingerprint(part: str = "main") -> str:
+    """Return the SHA-256 of requirement files, Python version and places: a folder that was copied is not ready.
+
+    Args:
+        part: "main", "tests" or "cuda", the last two for what they add to it.
+    """
     digest = hashlib.sha256()
     version = "{}.{}".format(*pythons.running_version())
     for text in (version, platform.machine(), str(ROOT), str(venv_folder())):
         digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
-    names = ["requirements.txt", "constraints.txt"] + (["tests/requirements.txt"] if tests else [])
+    added = {"main": [], "tests": ["tests/requirements.txt"], "cuda": [accelerators.REQUIREMENTS.name]}[part]
+    names = ["requirements.txt", "constraints.txt", *added]
     for path in (ROOT / name for name in names):
         digest.update((path.read_bytes() if path.exists() else b"").replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()
 
 
 def read_marker(folder: Path) -> dict[str, str]:
-    """Return what was installed to the end: {"main": fingerprint, "tests": fingerprint}, {} when nothing was."""
+    """Return what was installed to the end: {"main": fingerprint, "tests": ..., "cuda": ...}, {} when nothing was."""
     return files.read_json(folder / MARKER)
 
 
-def is_ready(folder: Path, tests: bool = False) -> bool:
-    """Return whether the environment is complete for this Python and these requirement files."""
+def is_ready(folder: Path, tests: bool = False, retry: bool = False) -> bool:
+    """Return whether the environment is complete for this Python, these requirement files and this machine's GPU.
+
+    Args:
+        folder: the environment's folder.
+        tests: the test tools are needed, too.
+        retry: CUDA libraries that could not be installed before are missing, not done without.
+    """
     marker = read_marker(folder)
-    return (
-        venv_python(folder).exists()
-        and marker.get("main") == fingerprint(False)
-        and (not tests or marker.get("tests") == fingerprint(True))
-    )
+    if not venv_python(folder).exists() or marker.get("main") != fingerprint():
+        return False
+    if tests and marker.get("tests") != fingerprint("tests"):
+        return False
+    return not _lacks_cuda(marker, retry)
+
+
+def _lacks_cuda(marker: Mapping[str, str], retry: bool) -> bool:
+    """Return whether the CUDA libraries are wanted and neither there nor done without."""
+    said = marker.get("cuda")
+    if said == fingerprint("cuda") or (said == REFUSED and not retry):
+        return False
+    # Asked last: the driver may take seconds, and a finished environment takes milliseconds.
+    return accelerators.wants_cuda()
 
 
 # ------------------------------------------------------------------------------------ what cannot work, said early
@@ -207,36 +231,44 @@ class Lock:
 # ---------------------------------------------------------------------------------------------------- the set-up
 
 
-def set_up(tests: bool = False) -> None:
+def set_up(tests: bool = False, retry: bool = False) -> None:
     """Make the environment complete; does nothing, in milliseconds, when it is.
+
+    Args:
+        tests: with the test tools.
+        retry: try again to install CUDA libraries that could not be installed before.
 
     Raises:
         SetupError: it cannot be made; the text says what to do.
     """
     folder = venv_folder()
     try:
-        if is_ready(folder, tests):
+        if is_ready(folder, tests, retry):
             return
         pythons.check_venv_module()
         _check_name(folder)
         with Lock(folder.with_name(folder.name + ".lock")) as lock:
             # Another process may have been faster.
-            if not is_ready(folder, tests):
-                _set_up_locked(folder, lock.handle, tests)
+            if not is_ready(folder, tests, retry):
+                _set_up_locked(folder, lock.handle, tests, retry)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise pip.explain("No space left on device", folder) from None
         raise _cannot_write(error.filename or folder, error) from None
 
 
-def _set_up_locked(folder: Path, handle: int, tests: bool) -> None:
+def _set_up_locked(folder: Path, handle: int, tests: bool, retry: bool) -> None:
     started = time.time()
     keep = _can_be_updated(folder)
     check_disk(folder, GIGABYTES_TO_UPDATE if keep else pip.GIGABYTES_NEEDED)
-    done = read_marker(folder)
+    done = read_marker(folder) if keep else {}
+    # New pins are a new chance.
+    cuda = _lacks_cuda(done, retry or done.get("main") != fingerprint())
+    if cuda:
+        say(_about_cuda())
     # From here until it is written again, the environment does not count.
     (folder / MARKER).unlink(missing_ok=True)
-    steps = 2 + tests
+    steps = 2 + tests + cuda
     place = f"课程环境 · environment: {folder}\n[1/{steps}]"
     if keep:
         say(f"{place} 更新现有环境 · bringing the existing environment up to date")
@@ -248,29 +280,64 @@ def _set_up_locked(folder: Path, handle: int, tests: bool) -> None:
             _delete(folder)
         say(f"{place} 建立空环境 · making an empty environment")
         _make_venv(folder, handle)
-        done = {}
-    complete = {"main": fingerprint(False)}
+    complete = {"main": fingerprint()}
     python = venv_python(folder)
+    _make_importable(python)
     try:
         if done.get("main") != complete["main"]:
             what = "安装软件包（首次约下载 0.9 GB） · installing packages (0.9 GB to download the first time)"
             pip.install(python, folder, handle, ROOT / "requirements.txt", f"[2/{steps}] {what}")
-            done.pop("tests", None)
-        if tests:
+            done = dict(complete)
+        if tests and done.get("tests") != fingerprint("tests"):
             what = "安装测试工具 · installing the test tools"
             pip.install(python, folder, handle, ROOT / "tests" / "requirements.txt", f"[3/{steps}] {what}")
-            complete["tests"] = fingerprint(True)
+            complete["tests"] = fingerprint("tests")
         elif "tests" in done:
             complete["tests"] = done["tests"]
+        done = {**done, **complete}
+        if cuda:
+            complete["cuda"] = _install_cuda(python, folder, handle, f"[{steps}/{steps}]")
+        elif "cuda" in done:
+            complete["cuda"] = done["cuda"]
     except pip.PipError as error:
         # Without a network an update fails; what was installed is still whole.
         if done and error.untouched:
             files.write_json(folder / MARKER, done)
         raise
-    _make_importable(python)
     shutil.rmtree(folder / pip.TEMPORARY, ignore_errors=True)
     files.write_json(folder / MARKER, complete)
     say(f"环境就绪 · ready after {time.time() - started:.0f} s\n")
+
+
+def _about_cuda() -> str:
+    """Say, before anything is downloaded, how much more a GPU asks for and how to decline."""
+    gpu = accelerators.nvidia().text or "NVIDIA (COURSE_CPU_ONLY=0)"
+    download, disk = accelerators.GIGABYTES_TO_DOWNLOAD, accelerators.GIGABYTES_ON_DISK
+    return (
+        f"GPU：{gpu}。将另外下载 CUDA 库 {download:g} GB（占磁盘 {disk:g} GB）；不需要就设 COURSE_CPU_ONLY=1 · "
+        f"{gpu}: its CUDA libraries are {download:g} GB more to download ({disk:g} GB on disk); COURSE_CPU_ONLY=1 declines"
+    )
+
+
+def _install_cuda(python: Path, folder: Path, handle: int, step: str) -> str:
+    """Add the CUDA libraries to an environment that is complete without them; return what the marker says of them.
+
+    Raises:
+        PipError: pip failed in the middle of writing, and the environment may be half-made.
+    """
+    what = f"{step} 安装 GPU 所需的 CUDA 库 · installing the CUDA libraries for the GPU"
+    try:
+        check_disk(folder, accelerators.GIGABYTES_TO_DOWNLOAD + accelerators.GIGABYTES_ON_DISK)
+        pip.install(python, folder, handle, accelerators.REQUIREMENTS, what)
+    except SetupError as error:
+        if isinstance(error, pip.PipError) and not error.untouched:
+            raise
+        say(
+            f"{error}\nCUDA 库没有装上，课程先用 CPU 运行；doctor 会再试一次 · the CUDA libraries are not installed and the course "
+            "runs on the CPU; to try again: python3 -m course_utils doctor"
+        )
+        return REFUSED
+    return fingerprint("cuda")
 
 
 def _can_be_updated(folder: Path) -> bool:
@@ -343,13 +410,16 @@ def python_of_the_course(command: str, arguments: Sequence[str]) -> str:
             pythons.check_python([command, *arguments])
         return sys.executable
     pythons.check_python([command, *arguments])
-    set_up(tests=command == "test")
+    set_up(tests=command == "test", retry=command == "doctor")
     return str(venv_python(venv_folder()))
 
 
 def for_children() -> dict[str, str]:
     """Return the variables for a process of the course: nothing of the user's shell that would change it."""
     variables = surroundings.clean(os.environ)
+    # What was asked for, also where the CUDA libraries are installed.
+    if accelerators.declined():
+        variables["CUDA_VISIBLE_DEVICES"] = "-1"
     # Chinese text in a pipe, and in every file of every library.
     if os.name == "nt":
         variables.setdefault("PYTHONUTF8", "1")

@@ -33,10 +33,7 @@ def tensorflow(_: list[str]) -> dict[str, Any]:
     """Return TensorFlow's version, the accelerators it finds and the strategy that a chapter would get."""
     import tensorflow  # type: ignore[import-untyped]
 
-    found = [
-        device.name for device in tensorflow.config.list_physical_devices() if device.device_type != "CPU"
-    ]
-    answer: dict[str, Any] = {"version": tensorflow.__version__, "accelerators": found}
+    answer: dict[str, Any] = {"version": tensorflow.__version__}
     try:
         from course_utils import devices
 
@@ -45,6 +42,10 @@ def tensorflow(_: list[str]) -> dict[str, Any]:
     # A wrong TF_CONFIG, a busy device.
     except Exception as error:
         answer["strategy_error"] = _described(error)
+    # Asked last: a TPU is listed only after a strategy has connected to it, beside a TPU_SYSTEM that computes nothing.
+    devices_found = tensorflow.config.list_physical_devices()
+    kinds = [device for device in devices_found if device.device_type not in ("CPU", "TPU_SYSTEM")]
+    answer["accelerators"] = [device.name for device in kinds]
     return answer
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.door import environment
+from course_utils.door import accelerators, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 # A stand-in for a command of the workshop: proves that the package is installed, and passes an exit code on.
@@ -52,9 +52,15 @@ class Course:
             self.command(name)
         (self.root / "tests").mkdir()
         self.require("tinything==1.0")
+        (self.root / "requirements-gpu.txt").write_text("tinycuda==1.0  # a reason\n", encoding="utf-8")
         (self.root / "tests" / "requirements.txt").write_text("tinytest==1.0\n", encoding="utf-8")
         (self.root / "constraints.txt").write_text("tinytest==1.0\n", encoding="utf-8")
-        for name, version in (("tinything", "1.0"), ("tinything", "2.0"), ("tinytest", "1.0")):
+        for name, version in (
+            ("tinything", "1.0"),
+            ("tinything", "2.0"),
+            ("tinytest", "1.0"),
+            ("tinycuda", "1.0"),
+        ):
             make_wheel(self.wheels, name, version)
         self.slow.mkdir()
         (self.slow / "sitecustomize.py").write_text(SLOW_PIP, encoding="utf-8")
@@ -84,7 +90,8 @@ class Course:
         )
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
-        return {**kept, **pip, "PYTHONUTF8": "1", **more}
+        # The GPU of the machine that runs the tests is none of theirs.
+        return {**kept, **pip, "PYTHONUTF8": "1", "COURSE_CPU_ONLY": "1", **more}
 
     def start(self, *arguments, python=sys.executable, before=(), **more):
         """Start a command as a user types it; `before` are words in front of it, such as those of setpriv."""
@@ -142,6 +149,35 @@ def make_wheel(folder, name, version):
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
+
+
+@pytest.fixture(autouse=True)
+def ask_the_driver_again():
+    """Forget what nvidia-smi said in another test."""
+    accelerators.nvidia.cache_clear()
+    accelerators._warn.cache_clear()
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """Put a stand-in for nvidia-smi in front of everything on the PATH; returns how to write it."""
+    if os.name == "nt":
+        pytest.skip("the stand-in is a shell script")
+    folder = tmp_path / "driver"
+    folder.mkdir()
+    monkeypatch.setattr(accelerators, "WSL_NVIDIA_SMI", str(folder / "none"))
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    for name in ("COURSE_CPU_ONLY", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+    def write(script, interpreter="/bin/sh"):
+        path = folder / "nvidia-smi"
+        path.write_text(f"#!{interpreter}\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+        accelerators.nvidia.cache_clear()
+        return path
+
+    return write
 
 
 @pytest.fixture

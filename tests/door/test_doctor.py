@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from course_utils import surroundings
-from course_utils.door import doctor, environment
+from course_utils.door import accelerators, doctor, environment
 
 POSIX = os.name != "nt"
 sizes = itertools.count()
@@ -41,6 +41,11 @@ def healthy(monkeypatch):
     }
     monkeypatch.setattr(doctor, "ask", lambda python, question, *names: answers[question])
     monkeypatch.setenv("COURSE_ENVIRONMENT", "current")
+    monkeypatch.setattr(accelerators, "nvidia", accelerators.Nvidia)
+    for name in accelerators.TPU_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(accelerators, "TPU_DEVICES", "/no/such/device")
+    monkeypatch.setattr(accelerators, "AMD_DEVICE", "/no/such/device")
     return answers
 
 
@@ -240,3 +245,202 @@ def test_the_courses_own_settings_are_not_the_users(healthy, monkeypatch, tmp_pa
         monkeypatch.setenv(name, cleaned[name])
     monkeypatch.setattr(Path, "cwd", lambda: tmp_path)
     assert doctor.unread_files() == []
+
+
+# --------------------------------------------------------------------- accelerators: what is there and what is used
+
+
+T4 = accelerators.Nvidia(("Tesla T4",), "550.54.14")
+FAILED = accelerators.Nvidia(failure="nvidia-smi: couldn't communicate")
+
+
+@pytest.fixture
+def with_gpu(healthy, monkeypatch):
+    """A Linux machine with a GPU and the CUDA libraries, which TensorFlow does not see; a test changes one answer."""
+    healthy["packages"]["versions"][accelerators.A_CUDA_LIBRARY] = "9.28.0.42"
+    for name in ("COURSE_CPU_ONLY", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "x86_64")
+    healthy["nvidia"] = T4
+    monkeypatch.setattr(accelerators, "nvidia", lambda: healthy["nvidia"])
+    return healthy
+
+
+def test_a_gpu_at_work_is_good(with_gpu, capsys):
+    with_gpu["tensorflow"]["accelerators"] = ["/physical_device:GPU:0"]
+    assert doctor.main([]) == 0
+    output = capsys.readouterr().out
+    assert "✓ GPU: Tesla T4：TensorFlow 使用 1 个 · TensorFlow uses 1 of 1 (driver 550.54.14)" in output
+    assert "✓ 可运行 · profiles: smoke, laptop, full" in output
+    with_gpu["nvidia"] = accelerators.Nvidia(("Tesla T4", "Tesla T4"), "550.54.14")
+    assert doctor.main([]) == 0
+    assert "· GPU: Tesla T4 x 2：TensorFlow 使用 1 个 · TensorFlow uses 1 of 2" in capsys.readouterr().out
+
+
+def test_an_idle_gpu_is_a_problem_and_no_reason_not_to_start(with_gpu, capsys):
+    assert doctor.main([]) == 1
+    output = capsys.readouterr().out
+    assert line(output, "GPU").startswith("✗ GPU: Tesla T4：闲置") and "idle" in output
+    assert (
+        "· 可运行 · profiles: smoke, laptop（CPU）" in output and "full once the accelerator works" in output
+    )
+    assert doctor.main(["--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["laptop"] is True
+
+
+def _no_libraries(answers, _):
+    del answers["packages"]["versions"][accelerators.A_CUDA_LIBRARY]
+
+
+def _small_build(answers, _):
+    answers["packages"]["versions"]["tensorflow-cpu"] = answers["packages"]["versions"].pop("tensorflow")
+
+
+def _old_driver(answers, _):
+    answers["nvidia"] = accelerators.Nvidia(("Tesla T4",), "470.256.02")
+
+
+def _library_path(_, monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/cuda-11/lib64")
+
+
+def _broken(answers, _):
+    answers["nvidia"] = FAILED
+
+
+@pytest.mark.parametrize(
+    "change, why, remedy",
+    [
+        (
+            _no_libraries,
+            "CUDA libraries are missing",
+            "pip install -r requirements-gpu.txt -c constraints.txt",
+        ),
+        (_small_build, "tensorflow-cpu is installed", "pip uninstall -y tensorflow-cpu && "),
+        (_old_driver, "470.256.02 is too old", "driver 525.60 or newer"),
+        (_library_path, "may bring another CUDA", "env -u LD_LIBRARY_PATH python3 -m course_utils doctor"),
+        (_broken, "the driver does not work", "install NVIDIA's driver again"),
+        (lambda *_: None, "own log says why", 'python -c "import tensorflow'),
+    ],
+)
+def test_why_a_gpu_lies_idle(with_gpu, monkeypatch, capsys, change, why, remedy):
+    change(with_gpu, monkeypatch)
+    assert doctor.main([]) == 1
+    found = line(capsys.readouterr().out, "GPU")
+    assert found.startswith("✗") and why in found
+    remedies = [text.strip() for text in found.splitlines()[1:]]
+    assert (
+        len(remedies) == 2
+        and remedy.split("python ")[-1] in remedies[0]
+        and "COURSE_CPU_ONLY=1" in remedies[1]
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value, said", [("COURSE_CPU_ONLY", "1", "not used"), ("CUDA_VISIBLE_DEVICES", "-1", "hidden by")]
+)
+@pytest.mark.parametrize("nvidia", [T4, FAILED])
+def test_a_gpu_that_is_not_wanted_is_a_note(with_gpu, monkeypatch, capsys, name, value, said, nvidia):
+    monkeypatch.setenv(name, value)
+    with_gpu["nvidia"] = nvidia
+    wanted = nvidia is FAILED and name == "CUDA_VISIBLE_DEVICES"
+    assert doctor.main([]) == wanted
+    found = line(capsys.readouterr().out, "GPU")
+    assert found.startswith("✗" if wanted else "·") and (wanted or said in found)
+
+
+def test_without_tensorflows_answer_there_is_nothing_to_compare(with_gpu, capsys):
+    with_gpu["tensorflow"] = {"error": "ImportError: libfoo"}
+    assert doctor.main([]) == 1
+    output = capsys.readouterr().out
+    assert line(output, "GPU").startswith("· GPU: Tesla T4：TensorFlow 没有回答")
+    assert "✗ 可运行" in output
+
+
+@pytest.mark.parametrize(
+    "system, machine, said",
+    [
+        (
+            "Windows",
+            "AMD64",
+            ["since 2.11", "从 2.11 起不支持 GPU", "→ wsl --install", "-m course_utils lab"],
+        ),
+        ("Linux", "aarch64", ["for aarch64 has no CUDA in it", "aarch64 上的 TensorFlow 2.21 不含 CUDA"]),
+    ],
+)
+def test_systems_where_tensorflow_has_no_gpu(with_gpu, monkeypatch, capsys, system, machine, said):
+    monkeypatch.setattr(doctor.platform, "system", lambda: system)
+    monkeypatch.setattr(doctor.platform, "machine", lambda: machine)
+    assert doctor.main([]) == 0
+    found = line(capsys.readouterr().out, "GPU")
+    assert found.startswith("· GPU: Tesla T4：") and [words for words in said if words not in found] == []
+
+
+def test_a_mac_and_what_its_plugin_does(with_gpu, monkeypatch, capsys):
+    with_gpu["nvidia"] = accelerators.Nvidia()
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "arm64")
+    assert doctor.main([]) == 0
+    found = line(capsys.readouterr().out, "Apple GPU")
+    assert found.startswith("·") and "up to TensorFlow 2.19" in found and "does not install it" in found
+    with_gpu["tensorflow"] = {"error": "NotFoundError: dlopen(tensorflow-plugins/libmetal_plugin.dylib)"}
+    assert doctor.main([]) == 1
+    assert "pip uninstall -y tensorflow-metal" in line(capsys.readouterr().out, "TensorFlow")
+
+
+def test_amds_gpu_is_a_note(with_gpu, monkeypatch, tmp_path, capsys):
+    with_gpu["nvidia"] = accelerators.Nvidia()
+    monkeypatch.setattr(accelerators, "AMD_DEVICE", str(tmp_path))
+    assert doctor.main([]) == 0
+    found = line(capsys.readouterr().out, "AMD GPU")
+    assert found.startswith("·") and "AMD's own build" in found
+
+
+def test_no_accelerator_is_said_in_one_line(healthy, capsys):
+    assert doctor.main([]) == 0
+    output = capsys.readouterr().out
+    if (sys.platform, doctor.platform.machine()) != ("darwin", "arm64"):
+        assert "· 加速器 · accelerators: 没有" in output
+    assert "GPU: " not in output and "TPU" not in output
+
+
+def test_a_tpus_machine_is_sent_to_its_own_requirements(healthy, monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_CPU_ONLY", raising=False)
+    monkeypatch.setenv("TPU_ACCELERATOR_TYPE", "v5litepod-1")
+    assert doctor.main([]) == 1
+    found = line(capsys.readouterr().out, "TPU")
+    assert found.startswith("✗") and "no build for TPUs" in found and "没有 TPU 版本" in found
+    remedies = found.splitlines()[1:]
+    assert "pip install -r requirements-tpu.txt" in remedies[0]
+    assert "COURSE_ENVIRONMENT=current ~/tpu/bin/python -m course_utils doctor" in remedies[1]
+    monkeypatch.setenv("COURSE_CPU_ONLY", "1")
+    assert doctor.main([]) == 0
+
+
+def test_a_tpu_in_an_environment_of_its_own(healthy, monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_CPU_ONLY", raising=False)
+    monkeypatch.setenv("TPU_ACCELERATOR_TYPE", "v5litepod-1")
+    versions = healthy["packages"]["versions"]
+    del versions["tensorflow"]
+    versions["tensorflow-tpu"] = "2.20.0"
+    assert doctor.main([]) == 1
+    output = capsys.readouterr().out
+    assert "close the other kernels" in line(output, "TPU")
+    found = line(output, "软件包")
+    assert found.startswith("·") and "missing" not in found and "tensorflow 2.20.0 (2.21.0)" in found
+    healthy["tensorflow"]["accelerators"] = [f"/physical_device:TPU:{index}" for index in range(8)]
+    assert doctor.main([]) == 0
+    output = capsys.readouterr().out
+    assert "✓ TPU: TensorFlow 使用 8 个核 · TensorFlow uses 8 cores" in output
+    assert "✓ 可运行 · profiles: smoke, laptop, full" in output
+
+
+def test_a_tpu_is_listed_only_after_a_strategy_has_connected_to_it(tensorflow):
+    """The stand-in lists it then, beside the TPU_SYSTEM that computes nothing."""
+    python = tensorflow(
+        "__version__ = '2.20.0'\nclass config:\n    @staticmethod\n    def list_physical_devices():\n"
+        "        import sys\n        kinds = ['CPU', 'TPU_SYSTEM', 'TPU'] if 'course_utils.devices' in sys.modules else ['CPU']\n"
+        "        return [type('Device', (), {'name': f'/physical_device:{kind}:0', 'device_type': kind}) for kind in kinds]\n"
+    )
+    assert doctor.ask(python, "tensorflow")["accelerators"] == ["/physical_device:TPU:0"]
