@@ -129,8 +129,9 @@ def test_all_are_started_again_at_most_so_often(work, capsys, restarts, code, tr
 
 @POSIX
 @pytest.mark.parametrize("where", [["--workers", "2"], ["--hosts", "localhost,localhost"]])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nobody_is_left_behind(work, ssh, where, number):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_nobody_is_left_behind(work, ssh, where, name):
+    number = getattr(signal, name)
     command = [sys.executable, "-m", "course_utils", "launch", *where, "--restart", "3", "script.py"]
     variables = {**os.environ, "COURSE_ENVIRONMENT": "current", "PYTHONPATH": str(ROOT)}
     launcher = subprocess.Popen([*command, "--", "wait"], env=variables, stdout=subprocess.DEVNULL)

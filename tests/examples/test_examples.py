@@ -295,6 +295,16 @@ def test_only_options_that_exist_are_named(objects):
             assert set(re.findall(r"(?<!\S)--\w+", words)) <= known, line
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_messages_that_are_explained_are_those_that_are_said(page):
+    names = ["devices", "rendezvous", "checkpoints", "distributed", "checking", "door/launch"]
+    said = "".join((ROOT / "course_utils" / f"{name}.py").read_text(encoding="utf-8") for name in names)
+    explained = re.findall(r"^\| `(.*?)`", (EXAMPLES / page).read_text(encoding="utf-8"), re.MULTILINE)
+    fragments = [part.strip(" :") for text in explained for part in re.split(r"…|\b\d+|host\d", text)]
+    fragments = [part for part in fragments if " " in part and "course_utils" not in part]
+    assert len(fragments) >= 8 and [part for part in fragments if part not in said] == []
+
+
 def test_both_pages_show_the_same_commands():
     english, chinese = (
         re.findall(r"```\w*\n(.*?)```", (EXAMPLES / page).read_text(encoding="utf-8"), re.DOTALL)
