@@ -1,5 +1,6 @@
 """The examples, run as a reader runs them: one process, two workers, a death; Slurm's and Kubernetes' files with stand-ins."""
 
+import contextlib
 import json
 import os
 import re
@@ -187,18 +188,24 @@ def test_a_failed_job_is_requeued_at_most_so_often(slurm, tmp_path, code, restar
 def test_when_the_time_is_up_the_job_is_requeued(slurm, tmp_path):
     text = f'echo here >> "{tmp_path}/started"; trap \'echo ended >> "{tmp_path}/ended"; exit 143\' TERM\n'
     program = stand_in(tmp_path, text + "while :; do sleep 0.05; done")
-    job = subprocess.Popen(["bash", EXAMPLES / "slurm.sh"], env={**os.environ, **slurm, "PYTHON": program})
+    variables = {**os.environ, **slurm, "PYTHON": program}
+    job = subprocess.Popen(["bash", EXAMPLES / "slurm.sh"], env=variables, start_new_session=True)
+    try:
+        wait_for_lines(tmp_path / "started", 2)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait(60) == 0
+        assert asked(slurm) == ["requeue 4711"]
+        wait_for_lines(tmp_path / "ended", 2)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+
+
+def wait_for_lines(path, count):
     deadline = time.monotonic() + 60
-    while (
-        not (tmp_path / "started").exists() or (tmp_path / "started").read_text().count("\n") < 2
-    ) and time.monotonic() < deadline:
+    while not path.exists() or path.read_text().count("\n") < count:
+        assert time.monotonic() < deadline, f"{path.name}: no {count} lines"
         time.sleep(0.05)
-    job.send_signal(signal.SIGUSR1)
-    assert job.wait(60) == 0
-    assert asked(slurm) == ["requeue 4711"]
-    while (not (tmp_path / "ended").exists()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert (tmp_path / "ended").exists()
 
 
 @POSIX
@@ -290,9 +297,8 @@ def test_only_options_that_exist_are_named(objects):
     assert {word for word in container["args"] if word.startswith("--")} <= known
     for page in ("README.md", "README.zh.md"):
         text = (EXAMPLES / page).read_text(encoding="utf-8")
-        for line in re.findall(r".*examples/train\.py.*", text):
-            words = line.partition("train.py")[2]
-            assert set(re.findall(r"(?<!\S)--\w+", words)) <= known, line
+        for words in re.findall(r"examples/(?:train\.py|slurm\.sh)(.*)", text):
+            assert set(re.findall(r"(?<!\S)--\w+", words)) <= known, words
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
