@@ -46,6 +46,11 @@ COMMANDS = {
         "把课程环境登记为 Jupyter 内核（JupyterLab、VS Code……）",
         "register the course's environment as a Jupyter kernel (JupyterLab, VS Code ...)",
     ),
+    "launch": (
+        "door.launch",
+        "把一个脚本作为多个工作进程启动（本机，或通过 ssh）",
+        "start a script as several workers (on this machine, or over ssh)",
+    ),
     "doctor": ("door.doctor", "检查这台机器能运行什么", "say what this machine can run"),
 }
 

@@ -40,6 +40,13 @@ def tf_config(addresses, index):
     return json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
 
 
+def variables(addresses, index):
+    """Return the environment variables of worker `index` on this machine: ours, cleaned, and its `TF_CONFIG`."""
+    # One replica per process.
+    kept = {name: value for name, value in os.environ.items() if name != "COURSE_CPU_REPLICAS"}
+    return {**surroundings.clean(kept), "TF_CONFIG": tf_config(addresses, index), "PYTHONIOENCODING": "utf-8"}
+
+
 def free_addresses(count):
     """Return "127.0.0.1:port" for `count` ports that nobody uses at this moment."""
     sockets = [socket.socket() for _ in range(count)]
@@ -71,18 +78,11 @@ def run(script, count, folder, arguments=(), timeout=180.0):
     deadline = time.monotonic() + timeout
     try:
         for index in range(count):
-            environment = {
-                **surroundings.clean(os.environ),
-                "TF_CONFIG": tf_config(addresses, index),
-                "PYTHONIOENCODING": "utf-8",
-            }
-            # one replica per process
-            environment.pop("COURSE_CPU_REPLICAS", None)
             processes.append(
                 subprocess.Popen(
                     [sys.executable, path.name, *map(str, arguments)],
                     cwd=folder,
-                    env=environment,
+                    env=variables(addresses, index),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     encoding="utf-8",
