@@ -24,7 +24,6 @@ or several real GPUs. `create_strategy` has to come before the first tensor: Ten
 import contextlib
 import functools
 import glob
-import importlib.util
 import json
 import os
 import platform
@@ -250,7 +249,8 @@ def _before_first_tensor(what, function, *arguments):
 def _tpu_is_plausible():
     """Whether asking for a TPU makes sense. Without these signs the question would cost 0.4 s for nothing.
 
-    It is never asked for by name: a name that no machine answers to waits for minutes.
+    It is never asked for by name: a name that no machine answers to waits for minutes. That libtpu is installed is no
+    sign: where no TPU is, TensorFlow then asks the cloud for one, for minutes too.
     """
     signs = (
         "TPU_NAME",
@@ -259,11 +259,7 @@ def _tpu_is_plausible():
         "COLAB_TPU_ADDR",
         "TPU_CHIPS_PER_HOST_BOUNDS",
     )
-    return (
-        any(os.environ.get(sign) for sign in signs)
-        or bool(glob.glob("/dev/accel[0-9]*"))
-        or importlib.util.find_spec("libtpu") is not None
-    )
+    return any(os.environ.get(sign) for sign in signs) or bool(glob.glob("/dev/accel[0-9]*"))
 
 
 def _tpu():

@@ -82,12 +82,7 @@ def distributed_fit(
         batch = f"至少应有一批，{batch_size} 个样本", f"at least one full batch of {batch_size} examples"
         checking.expect(data.count >= batch_size, "inputs", *batch, data.count)
         expect_everybody_busy(model, strategy.num_replicas_in_sync, data.count, batch_size)
-    with strategy.scope():
-        if not model.built:
-            model(data.first_inputs)
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-
+    create_variables(model, *data.first)
     step = _compiled(strategy, train_step(model, accumulate), data)
     judge = _judge(strategy, model, validation_data, batch_size)
     stored = Checkpoints(checkpoints, model, strategy) if checkpoints else None
@@ -125,6 +120,27 @@ def _one_epoch(model, step, batches, listeners):
     metrics = {name: float(value) for name, value in model.get_metrics_result().items() if name != "loss"}
     sizes = [float(size) for size in sizes]
     return {"loss": float(np.average([float(loss) for loss in losses], weights=sizes)), **metrics}
+
+
+def create_variables(model, inputs, targets=None):
+    """Create the variables of model, optimizer and metrics: a step that has to create them is traced twice.
+
+    Nothing else changes: no random number is drawn, no moving average moves.
+
+    Args:
+        inputs, targets: of one example; without targets the metrics are left to the first step.
+    """
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        if not model.built:
+            model(inputs, training=False)
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+    # With several replicas Keras creates those of the metrics itself.
+    alone = targets is not None and strategy.num_replicas_in_sync == 1
+    if alone and not all(metric.variables for metric in model.metrics):
+        model.compute_metrics(inputs, targets, model(inputs, training=False))
+        model.reset_metrics()
 
 
 # ---------------------------------------------------------------- one step
@@ -338,11 +354,13 @@ class _Arrays:
         self.arrays = keras.tree.map_structure(np.asarray, (inputs, targets))
         self.count = len(keras.tree.flatten(self.arrays)[0])
         self.batch_size = min(batch_size, self.count)
-        self.first_inputs = keras.tree.map_structure(lambda array: array[:1], self.arrays[0])
+        self.first = keras.tree.map_structure(lambda array: array[:1], self.arrays)
         self.spec = self._distributed(self._order(1, False, 0)).element_spec
 
     def epochs(self, done, epochs, shuffle, seed):
         """Yield each epoch's batches from epoch `done` on, as pairs (batch, number of examples)."""
+        if done >= epochs:
+            return
         order = self._order(epochs, shuffle, seed)
         steps = len(order) // epochs
         sizes = (order[:steps] >= 0).sum(axis=1).tolist()
@@ -418,7 +436,7 @@ class _Batches:
         wanted = "应逐批给出 (inputs, targets)", "batches of (inputs, targets)"
         checking.expect(pair, "inputs", *wanted, str(element))
         self.strategy, self.dataset = strategy, dataset
-        self.first_inputs = tf.nest.map_structure(lambda array: array[:1], next(iter(dataset))[0])
+        self.first = tf.nest.map_structure(lambda array: array[:1], next(iter(dataset)))[:2]
         self.shares = strategy.distribute_datasets_from_function(self._shares)
         self.spec = {name: spec for name, spec in self.shares.element_spec.items() if name != "count"}
 

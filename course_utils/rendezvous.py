@@ -7,11 +7,15 @@ a moment, asks all others and answers them; a worker goes on when it has heard a
 library only.
 """
 
+import contextlib
 import json
 import os
-import selectors
 import socket
+import socketserver
+import threading
 import time
+
+MOST_BYTES = 1_000_000
 
 
 def seconds_to_wait():
@@ -51,15 +55,12 @@ def meet(addresses, index, facts, seconds=None):
     others = set(range(len(addresses))) - {index}
     heard, told = {}, set()
     deadline = time.monotonic() + seconds
-    with _listening(addresses[index]) as server, selectors.DefaultSelector() as ready:
-        ready.register(server, selectors.EVENT_READ)
-        while len(heard) < len(others) or len(told) < len(others):
+    with _answering(addresses[index], mine, told):
+        while set(heard) != others or not told >= others:
             for number in sorted(others - set(heard)):
                 said = _asked(addresses[number], mine)
                 if said is not None:
                     heard[number] = said
-            if ready.select(timeout=0.1):
-                told |= _answered(server, mine) & others
             if time.monotonic() > deadline:
                 missing = [addresses[number] for number in sorted(others - (set(heard) & told))]
                 raise TimeoutError(
@@ -67,6 +68,7 @@ def meet(addresses, index, facts, seconds=None):
                     f"{', '.join(missing)}. 请看看它们是否启动、地址与端口是否可达 · Were they started, and can their "
                     "addresses be reached? (COURSE_WORKER_SECONDS=… 改变等待时间 · changes how long to wait)"
                 )
+            time.sleep(0.05)
     _expect_alike(mine, heard)
     return [mine["facts"] if number == index else heard[number]["facts"] for number in range(len(addresses))]
 
@@ -82,47 +84,55 @@ def _expect_alike(mine, heard):
                 )
 
 
-def _listening(address):
+@contextlib.contextmanager
+def _answering(address, mine, told):
+    """Answer whoever asks, in threads, and add to `told` the index of each that has confirmed the answer."""
+
+    class Answer(socketserver.StreamRequestHandler):
+        timeout = 5
+
+        def handle(self):
+            with contextlib.suppress(
+                OSError, ValueError, KeyError, TypeError
+            ):  # a scanner, or one that gave up
+                said = json.loads(self.rfile.readline(MOST_BYTES))
+                self.wfile.write(_line(mine))
+                if self.rfile.readline(MOST_BYTES) == _line("heard"):
+                    told.add(said["index"])
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True  # a port that was closed a moment ago; one in use still fails
+        daemon_threads = True
+
     port = int(address.rpartition(":")[2])
     try:
-        # No SO_REUSEPORT: a second process on this port has to fail here.
-        return socket.create_server(("", port), backlog=64)
+        server = Server(("", port), Answer)
     except OSError as error:
         raise ValueError(
             f"端口 {port} 被占用或不可用，请换一个 · port {port} of this worker ({address}) is in use or not allowed, "
             f"choose another ({error})"
         ) from error
+    with server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 def _asked(address, mine):
     """Return what the worker at an address says, after it has been told what this one says; None: not there yet."""
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=1.0) as connection:
-            connection.sendall(json.dumps(mine).encode() + b"\n")
-            return json.loads(_line(connection))
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=5.0) as connection:
+            connection.sendall(_line(mine))
+            with connection.makefile("rb") as answers:
+                said = json.loads(answers.readline(MOST_BYTES))
+            connection.sendall(_line("heard"))
+            return said
     except (OSError, ValueError):
         return None
 
 
-def _answered(server, mine):
-    """Answer one worker that asks; return a set with its index."""
-    connection, _ = server.accept()
-    with connection:
-        try:
-            connection.settimeout(1.0)
-            said = json.loads(_line(connection))
-            connection.sendall(json.dumps(mine).encode() + b"\n")
-            return {said["index"]}
-        except (OSError, ValueError, KeyError, TypeError):  # a scanner, or one that gave up
-            return set()
-
-
-def _line(connection):
-    received = b""
-    while not received.endswith(b"\n") and len(received) < 1_000_000:
-        part = connection.recv(65536)
-        if not part:
-            break
-        received += part
-    return received.decode("utf-8")
+def _line(content):
+    return json.dumps(content).encode() + b"\n"

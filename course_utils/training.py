@@ -159,19 +159,13 @@ def _joined(earlier, later):
 def _build(model, inputs, targets):
     """Create the variables of model, optimizer and metrics: the step is traced once, stored values have a place.
 
-    Nothing else changes: no random number is drawn, no moving average moves. `targets` is None for a dataset.
+    `targets` is None for a dataset. Of that, one more iterator could change the order in which it shuffles: it is only
+    looked at when the model cannot be built without it, and its metrics are left to the first step.
     """
-    with model.distribute_strategy.scope():
-        if not model.built:
-            is_dataset = targets is None
-            model(next(iter(inputs))[0] if is_dataset else _first(inputs), training=False)
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-    # With several replicas Keras does this itself. One more iterator could change the order in which a dataset shuffles.
-    alone = targets is not None and model.distribute_strategy.num_replicas_in_sync == 1
-    if alone and not all(metric.variables for metric in model.metrics):
-        model.compute_metrics(_first(inputs), _first(targets), model(_first(inputs), training=False))
-        model.reset_metrics()
+    if targets is not None:
+        distributed.create_variables(model, _first(inputs), _first(targets))
+    else:
+        distributed.create_variables(model, None if model.built else _first(next(iter(inputs))[0]))
 
 
 def _first(arrays):

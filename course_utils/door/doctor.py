@@ -28,6 +28,10 @@ SIGNS = {GOOD: "✓", NOTE: "·", BAD: "✗"}
 LAPTOP_GIGABYTES = 2.0
 # TensorFlow's first import from a slow disk takes a minute or two.
 PATIENCE = 300
+ALL_REDUCE = (
+    "试试 COURSE_ALL_REDUCE=one_device，或用 CUDA_VISIBLE_DEVICES=0 只用一个 GPU · try COURSE_ALL_REDUCE=one_device, or one GPU: "
+    "CUDA_VISIBLE_DEVICES=0"
+)
 RESTORE_DATA = "git checkout -- course_utils/data"
 
 
@@ -48,7 +52,8 @@ def ask(python: str, question: str, *names: str) -> dict[str, Any]:
     try:
         finished = subprocess.run(
             command,
-            env=environment.for_children(),
+            # Workers that TF_CONFIG lists are as a rule not there now.
+            env={"COURSE_WORKER_SECONDS": "10", **environment.for_children()},
             cwd=surroundings.ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -205,6 +210,21 @@ def check_tensorflow(findings: Findings) -> None:
         findings.add(BAD, "策略 · strategy", answer["strategy_error"], remedy)
 
 
+def check_devices(findings: Findings) -> None:
+    """Train on one device and on all that a chapter would get, and compare the weights: they differ by rounding only."""
+    if not findings.python or not findings.complete:
+        return
+    answer, subject = ask(findings.python, "devices"), "设备 · devices"
+    if "error" in answer:
+        findings.add(BAD, subject, answer["error"], answer.get("remedy", ALL_REDUCE))
+        return
+    replicas, difference = answer["replicas"], answer["difference"]
+    text = f"{replicas} 个副本与一个设备的权重相差 · replicas and one device differ by {difference:.1e}"
+    # Rounding in another order gives 1e-7; TF32 would give 1e-4.
+    right = difference < 1e-5
+    findings.add(GOOD if right else BAD, subject, text, "" if right else ALL_REDUCE)
+
+
 def check_data(findings: Findings) -> None:
     """Check the data sets that ship, and the font for Chinese in figures."""
     if not findings.python or not findings.complete:
@@ -282,10 +302,10 @@ CHECKS = (
 )
 
 
-def examine() -> Findings:
-    """Look at everything, and say which profiles can be run."""
+def examine(devices: bool = False) -> Findings:
+    """Look at everything, train on all devices if asked to, and say which profiles can be run."""
     findings = Findings()
-    for check in CHECKS:
+    for check in [*CHECKS, check_devices] if devices else CHECKS:
         try:
             check(findings)
         # What nobody thought of is a finding as well; the others are still wanted.
@@ -311,15 +331,17 @@ def main(arguments: list[str]) -> int:
         prog="python3 -m course_utils doctor", description="这台机器能运行什么 · what this machine can run"
     )
     parser.add_argument("--json", action="store_true", help="供程序读取 · for programs")
+    help_devices = "在一个设备和全部设备上各训练一次，比较结果 · train on one device and on all, and compare"
+    parser.add_argument("--devices", action="store_true", help=help_devices)
     options = parser.parse_args(arguments)
     if options.json:
         # What set-up says on its way is not JSON.
         with contextlib.redirect_stdout(sys.stderr):
-            findings = examine()
+            findings = examine(options.devices)
         report = {"laptop": findings.laptop(), "findings": findings.rows}
         print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
-        findings = examine()
+        findings = examine(options.devices)
         for row in findings.rows:
             print(f"{SIGNS[row['state']]} {row['subject']}: {row['text']}")
             for line in row["remedy"].splitlines():

@@ -49,6 +49,34 @@ def tensorflow(_: list[str]) -> dict[str, Any]:
     return answer
 
 
+def devices(_: list[str]) -> dict[str, Any]:
+    """Train the same small network on one device and on all of them; return how far its weights come apart."""
+    import keras  # type: ignore[import-untyped]
+    import numpy as np
+    import tensorflow
+
+    from course_utils import devices, training
+
+    everywhere, alone = devices.create_strategy(), tensorflow.distribute.get_strategy()
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(50, 12)).astype("float32")
+    targets = inputs[:, :3].argmax(axis=1)
+
+    def weights(strategy: Any) -> Any:
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            model = keras.Sequential(
+                [keras.Input((12,)), keras.layers.Dense(16, "tanh"), keras.layers.Dense(3, "softmax")]
+            )
+            # Clipped, and with a last batch of two: what goes wrong when shares are added up wrongly.
+            model.compile(keras.optimizers.SGD(0.5, global_clipnorm=0.1), "sparse_categorical_crossentropy")
+        training.distributed_fit(model, inputs, targets, epochs=2, batch_size=12, strategy=strategy)
+        return np.concatenate([value.ravel() for value in model.get_weights()])
+
+    difference = float(np.max(np.abs(weights(everywhere) - weights(alone))))
+    return {"replicas": everywhere.num_replicas_in_sync, "difference": difference}
+
+
 def data(_: list[str]) -> dict[str, Any]:
     """Return what is wrong with the data sets that ship, and the font for Chinese in figures."""
     from course_utils import datasets
@@ -61,7 +89,7 @@ def data(_: list[str]) -> dict[str, Any]:
     return answer
 
 
-QUESTIONS = {"packages": packages, "tensorflow": tensorflow, "data": data}
+QUESTIONS = {"packages": packages, "tensorflow": tensorflow, "devices": devices, "data": data}
 
 
 def _described(error: Exception) -> str:

@@ -202,9 +202,10 @@ class BytePairs:
                 places[pair].add(number)
         joins = []
         while len(characters) + 2 + len(joins) < size and pairs:
-            best = max(pairs, key=lambda pair: (pairs[pair], pair))
-            if pairs[best] < 2:
+            most = max(pairs.values())
+            if most < 2:
                 break
+            best = max(pair for pair, count in pairs.items() if count == most)
             joins.append(best)
             for number in places.pop(best):
                 word, count = words[number]

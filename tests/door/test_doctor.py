@@ -444,3 +444,26 @@ def test_a_tpu_is_listed_only_after_a_strategy_has_connected_to_it(tensorflow):
         "        return [type('Device', (), {'name': f'/physical_device:{kind}:0', 'device_type': kind}) for kind in kinds]\n"
     )
     assert doctor.ask(python, "tensorflow")["accelerators"] == ["/physical_device:TPU:0"]
+
+
+# ---------------------------------------------------------------- all devices
+
+
+def test_devices_are_compared_by_training(monkeypatch):
+    """For real, on two simulated replicas: the same weights as on one device, and a clip that would betray them."""
+    monkeypatch.setenv("COURSE_ENVIRONMENT", "current")
+    monkeypatch.setenv("COURSE_CPU_REPLICAS", "2")
+    answer = doctor.ask(sys.executable, "devices")
+    assert answer["replicas"] == 2 and answer["difference"] < 1e-6
+
+
+@pytest.mark.parametrize("difference, state", [(1e-7, GOOD), (0.2, BAD)])
+def test_devices_that_give_other_numbers_are_a_problem(monkeypatch, difference, state):
+    answer = {"replicas": 3, "difference": difference}
+    monkeypatch.setattr(doctor, "ask", lambda python, question: answer)
+    findings = doctor.Findings()
+    findings.python, findings.complete = "python", True
+    doctor.check_devices(findings)
+    (row,) = findings.rows
+    assert row["state"] == state and "3 个副本" in row["text"]
+    assert ("COURSE_ALL_REDUCE=one_device" in row["remedy"]) == (state == BAD)

@@ -270,7 +270,6 @@ def test_a_tpu_is_asked_for_only_when_plausible(fresh):
     asked = []
     fresh.setattr(devices, "_tpu", lambda: asked.append(1))
     fresh.setattr(devices.glob, "glob", lambda pattern: [])
-    fresh.setattr(devices.importlib.util, "find_spec", lambda name: None)
     for sign in ("TPU_NAME", "TPU_WORKER_ID", "TPU_ACCELERATOR_TYPE", "COLAB_TPU_ADDR"):
         fresh.delenv(sign, raising=False)
     fresh.delenv("TPU_CHIPS_PER_HOST_BOUNDS", raising=False)
