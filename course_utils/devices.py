@@ -158,7 +158,12 @@ def _slurm_tasks():
 
 
 def _slurm_resolver(gpus):
-    """TensorFlow's resolver of Slurm's variables; it sets no TF_CONFIG and has to be handed to the strategy."""
+    """What Slurm's variables say, to be handed to the strategy: all tasks' addresses, which one this is, and its GPUs.
+
+    TensorFlow's SlurmClusterResolver reads the variables (and sets no TF_CONFIG), but two of its answers are wrong here:
+    it sorts the hosts by name, n10 before n9, and so gives tasks each other's addresses; and the number of GPUs that it
+    tells the strategy is what it was told itself, which it cannot be told to be 0.
+    """
     import tensorflow as tf
 
     local = int(os.environ.get("SLURM_LOCALID") or 0)
@@ -167,11 +172,19 @@ def _slurm_resolver(gpus):
     if most > 1 and len(gpus) > 1 and not os.environ.get("SLURM_GPUS_PER_TASK"):
         # Slurm has not shared the node's GPUs among its tasks: this one takes every `most`-th of them.
         tf.config.set_visible_devices(gpus[local::most], "GPU")
-    # The ports of two jobs on one node differ, whatever Slurm gives them. The numbers of GPUs only fill a table that the
-    # resolver cannot do without; with auto_set_gpu=False nothing follows from it.
+    # The ports of two jobs on one node differ, whatever Slurm gives them.
     port = 12_000 + int(os.environ.get("SLURM_JOB_ID") or 0) % 20_000
-    return tf.distribute.cluster_resolver.SlurmClusterResolver(
-        port_base=port, gpus_per_node=most, gpus_per_task=1, auto_set_gpu=False
+    resolvers = tf.distribute.cluster_resolver
+    slurm = resolvers.SlurmClusterResolver(gpus_per_node=most, gpus_per_task=1, auto_set_gpu=False)
+    # {host: number of tasks} in Slurm's order, in which the tasks are numbered.
+    tasks = slurm._task_configuration
+    addresses = [f"{host}:{port + number}" for host, count in tasks.items() for number in range(count)]
+    return resolvers.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": addresses}),
+        task_type="worker",
+        task_id=int(os.environ["SLURM_PROCID"]),
+        num_accelerators={"GPU": len(tf.config.get_visible_devices("GPU"))},
+        rpc_layer="grpc",
     )
 
 

@@ -30,7 +30,7 @@ most_restarts=${MOST_RESTARTS:-3}
 export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"
 
 # srun starts one process per task and tells each who it is; devices.create_strategy() reads that. One that fails stops all.
-srun --kill-on-bad-exit=1 "$python" examples/train.py --checkpoints "$checkpoints" "$@" &
+srun --kill-on-bad-exit=1 --distribution=block "$python" examples/train.py --checkpoints "$checkpoints" "$@" &
 step=$!
 
 time_is_up=no

@@ -215,6 +215,21 @@ def test_slurm_tasks_become_workers(slurm):
     assert (resolver.task_type, resolver.task_id) == ("worker", 1)
 
 
+def test_slurms_tasks_are_numbered_in_slurms_order_of_the_hosts(slurm):
+    """Sorted by name, n10 would come before n9, and the first task, on n9, would be told that it is n10."""
+    slurm.setenv("SLURM_STEP_NODELIST", "n[9-10]")
+    addresses = ["n9:12007", "n9:12008", "n10:12007", "n10:12008"]
+    assert devices._slurm_resolver([]).cluster_spec().as_dict() == {"worker": addresses}
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_the_strategy_is_told_as_many_gpus_as_a_slurm_task_sees(slurm, count):
+    import tensorflow as tf
+
+    slurm.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"] * count)
+    assert devices._slurm_resolver([]).num_accelerators() == {"GPU": count}
+
+
 def test_slurm_is_handed_to_the_strategy_once_all_have_met(slurm):
     import tensorflow as tf
 
@@ -222,7 +237,7 @@ def test_slurm_is_handed_to_the_strategy_once_all_have_met(slurm):
     slurm.setattr(devices.rendezvous, "meet", lambda *arguments: met.append(arguments))
     slurm.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda cluster_resolver: cluster_resolver)
     resolver = devices.create_strategy()
-    assert isinstance(resolver, tf.distribute.cluster_resolver.SlurmClusterResolver)
+    assert (resolver.task_type, resolver.task_id) == ("worker", 1)
     ((addresses, index, facts),) = met
     assert addresses[index] == "node07:12008" and facts["GPUs"] == 0
 
