@@ -457,7 +457,7 @@ def test_devices_are_compared_by_training(monkeypatch):
     assert answer["replicas"] == 2 and answer["difference"] < 1e-6
 
 
-@pytest.mark.parametrize("difference, state", [(1e-7, GOOD), (0.2, BAD)])
+@pytest.mark.parametrize("difference, state", [(1e-7, doctor.GOOD), (0.2, doctor.BAD)])
 def test_devices_that_give_other_numbers_are_a_problem(monkeypatch, difference, state):
     answer = {"replicas": 3, "difference": difference}
     monkeypatch.setattr(doctor, "ask", lambda python, question: answer)
@@ -466,4 +466,4 @@ def test_devices_that_give_other_numbers_are_a_problem(monkeypatch, difference, 
     doctor.check_devices(findings)
     (row,) = findings.rows
     assert row["state"] == state and "3 个副本" in row["text"]
-    assert ("COURSE_ALL_REDUCE=one_device" in row["remedy"]) == (state == BAD)
+    assert ("COURSE_ALL_REDUCE=one_device" in row["remedy"]) == (state == doctor.BAD)
