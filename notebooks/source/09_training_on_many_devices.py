@@ -735,7 +735,7 @@ if strategy.num_replicas_in_sync > 1:
     try:
         trained(keras.optimizers.SGD, 100, 200, strategy, gradient_accumulation_steps=2)
     except RuntimeError as error:
-        print("on the replicas · 在副本上:", type(error).__name__, *re.findall(r"[^.\n]*merge_call[^.\n]*", str(error))[:1])
+        print("on the replicas · 在副本上:", type(error).__name__, *re.findall(r"`merge_call`[^.\n]*", str(error))[:1])
 # %% [markdown] lang="en"
 # Two steps; the last fifty examples wait in the accumulator for the next epoch. Schedules count *steps*, not batches: a schedule
 # written for batches would run four times too slow. On replicas the optimizer's own accumulation does not run at all
