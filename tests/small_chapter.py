@@ -28,7 +28,8 @@ figure, axis = plt.subplots(figsize=(2, 1))
 axis.plot([1, 2])
 plots.show(figure, alt="a rising line", alt_zh="一条上升的直线")
 # %% tags=["nbval-ignore-output"]
-results.record("small.number", 0.5, band=choose(smoke=(0, 1), laptop=(0.4, 0.6), full=(0.4, 0.6)))
+band = choose(smoke=(0, 1), laptop=(0.4, 0.6), full=(0.4, 0.6))
+results.record("small.number", 0.5, band=band)
 # %% [markdown] lang="en"
 # ### Exercise 1 · easy — double a number.
 # %% [markdown] lang="zh" of=""
@@ -39,7 +40,11 @@ def double(number):
     return 2 * number
     ### END SOLUTION
 # %% tags=["check"]
-exercises.exercise("small.double")(lambda answer: exercises.expect(answer(3) == 6, "应为 6", "6 expected"))
+@exercises.exercise("small.double")
+def check_double(answer):
+    exercises.expect(answer(3) == 6, "应为 6", "6 expected")
+
+
 exercises.check("small.double", double)
 # %% [markdown] lang="en" tags=["hint"]
 # Twice.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils.workshop import numbers, typeset
 from course_utils.workshop.source import Source
 
 SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8")
@@ -21,6 +22,7 @@ LANGUAGE_INFO = {
     "nbconvert_exporter": "python",
     "pygments_lexer": "ipython3",
 }
+COLLAPSED = {"setup", "parameters", "plot"}  # tags of cells that a reader opens only on purpose
 _FOLDED = {
     "hint": {"en": "Hint", "zh": "提示"},
     "solution": {"en": "One solution", "zh": "参考答案"},
@@ -28,7 +30,7 @@ _FOLDED = {
 
 
 def notebook(source: Source, language: str, *, solved: bool = False):
-    """Return the notebook of one language, unexecuted.
+    """Return the notebook of one language, unexecuted. Numbers that no run has stored yet stay placeholders.
 
     Args:
         source: the chapter's source, read.
@@ -57,6 +59,10 @@ def notebook(source: Source, language: str, *, solved: bool = False):
             else:
                 waiting_solution = solved_cell(text)
                 text = learners_cell(text)
+        if cell.kind == "markdown":
+            text = numbers.fill(text, source.chapter, language)
+        if cell.language == "zh":
+            text = typeset.chinese(text)
         if "hint" in cell.tags:
             text = _folded("hint", language, text)
         # A Chinese cell takes its English twin's id, so that the two notebooks line up.
@@ -140,4 +146,17 @@ def _cell(chapter, kind, text, identity, tags, seen):
     cell = make(text, id=digest)
     if tags:
         cell.metadata["tags"] = list(tags)
+    if COLLAPSED & set(tags):
+        _collapse(cell)
     return cell
+
+
+def _collapse(cell) -> None:
+    """Show a cell's output and fold its code away, wherever a notebook file can ask for that.
+
+    JupyterLab reads `jupyter.source_hidden`, Colab `cellView` (not run here), MyST-NB the tag `hide-input`. VS Code
+    keeps what is folded in its own workspace and reads nothing from the file (microsoft/vscode#158716).
+    """
+    cell.metadata["jupyter"] = {"source_hidden": True}
+    cell.metadata["cellView"] = "form"
+    cell.metadata["tags"].append("hide-input")

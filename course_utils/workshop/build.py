@@ -20,10 +20,10 @@ import nbformat
 
 from course_utils import files
 from course_utils.language import LANGUAGES
-from course_utils.workshop import assemble, source
+from course_utils.workshop import assemble, numbers, source
 from course_utils.workshop.chapters import FAILED, INTERRUPTED, PASSED, ROOT, Chapter, choose, relative
 from course_utils.workshop.command import act, add_jobs
-from course_utils.workshop.lint import lint
+from course_utils.workshop.lint import awaited, lint
 from course_utils.workshop.source import Source
 from course_utils.workshop.stamp import stamp
 
@@ -67,6 +67,9 @@ def _build(options: argparse.Namespace) -> int:
             return _finish(["--accept needs the chapters whose translations you reviewed"])
     sources = [source.read(chapter) for chapter in chosen]
     problems = [complaint for read in sources for complaint in lint(read)]
+    if not (options.lint or options.check):
+        # The seeds and the full run come after the build; it says in the end that they are missing.
+        problems = [complaint for complaint in problems if complaint not in awaited(sources)]
     if problems or options.lint:
         return _finish(problems)
     if options.solved or options.nbgrader:
@@ -117,7 +120,27 @@ def build(sources: list[Source], *, force: bool = False, parallel: int = 1) -> t
 
         if jobs.run(list(waiting), parallel, finished):
             return problems, True
-    return problems, False
+    return problems + [problem for read in sources for problem in _write_again(read)], False
+
+
+def _write_again(read: Source) -> list[str]:
+    """Write a chapter that shows numbers of others once more, as these may have run after it; return what is missing."""
+    previous = _read(read.chapter.notebook("en"))
+    if execution_needed(read, previous):
+        return []  # it failed, and somebody has been told
+    if any(numbers.other_chapters(cell.text, read.chapter) for cell in read.cells if cell.language):
+        _write(read, previous)
+    return unfilled(read)
+
+
+def unfilled(read: Source) -> list[str]:
+    """Return the numbers in a chapter's prose that no stored run has."""
+    return [
+        f"{read.chapter.source.name}:{cell.line}: {{{{{inner}}}}}: {why}"
+        for cell in read.cells
+        if cell.language
+        for inner, why in numbers.problems(cell.text, read.chapter)
+    ]
 
 
 def check(read: Source) -> list[str]:
@@ -131,7 +154,7 @@ def check(read: Source) -> list[str]:
         return [f"{chapter.stem}: the stored outputs were edited by hand; {again} --force"]
     if execution_needed(read, previous):
         return [f"{chapter.stem}: what it runs or reads changed since it was executed; {again}"]
-    problems = []
+    problems = unfilled(read)
     for language, built in finished_notebooks(read, previous).items():
         path = chapter.notebook(language)
         stored = path.read_text(encoding="utf-8") if path.exists() else ""

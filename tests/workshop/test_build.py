@@ -69,6 +69,24 @@ def test_figures_carry_alt_text_of_their_language(built):
         assert cell.metadata.mystnb.image.alt == alt
 
 
+def test_plumbing_is_folded_and_nothing_else(built):
+    for language in ("en", "zh"):
+        for cell in notebook(built, language).cells:
+            tags = cell.metadata.get("tags", [])
+            folded = bool({"setup", "parameters", "plot"} & set(tags))
+            assert cell.metadata.get("jupyter", {}).get("source_hidden", False) is folded
+            assert (cell.metadata.get("cellView") == "form") is folded
+            assert ("hide-input" in tags) is folded
+
+
+def test_folding_a_cell_executes_nothing(copy):
+    plot = changed(copy, "# %%\nfigure, axis", '# %% tags=["plot"]\nfigure, axis')
+    assert not build.execution_needed(plot, notebook(copy))
+    assert build.build([plot]) == ([], False)
+    cell = next(cell for cell in notebook(copy).cells if "plots.show" in cell.source)
+    assert cell.metadata.jupyter.source_hidden and cell.outputs
+
+
 def test_results_hold_number_band_and_cost(built):
     stored = json.loads(built.chapter.results().read_text(encoding="utf-8"))
     assert stored["numbers"]["small.number"]["band"] == [0.4, 0.6]

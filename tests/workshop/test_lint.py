@@ -3,6 +3,7 @@
 import pytest
 from small_chapter import small_chapter
 
+from course_utils.workshop import lint as rules
 from course_utils.workshop import source
 from course_utils.workshop.lint import lint
 
@@ -43,7 +44,6 @@ FAULTS = [
     ("# # 2 A small chapter", "# # 2 It takes 12 s", "'12 s'"),
     ("一个小章节", "一个小章节,两行", "full-width punctuation"),
     ("一个小章节", "一个small章节", "a space between"),
-    ("一个小章节", "一个小\n# *章节*", "break the line after punctuation"),
     ("一个小章节", "a chapter", "no Chinese character"),
     ('# %% [markdown] lang="en"\n# # 2', "# %% [markdown]\n# # 2", 'needs lang="en"'),
     ("    ### BEGIN SOLUTION\n", "", "### BEGIN SOLUTION"),
@@ -83,3 +83,49 @@ def test_declared_results_may_be_read(tmp_path):
         return text.replace("print(6 * 7)", "stored = results.read('full-02')")
 
     assert lint(small_chapter(tmp_path, change)) == []
+
+
+# --- chapters of the second edition -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def carried_over(monkeypatch):
+    """Let the second edition's rules hold for the small chapter."""
+    monkeypatch.setattr(rules, "CARRIED_OVER", ("02",))
+
+
+CARRIED_OVER_FAULTS = [
+    ("print(6 * 7)", "\n".join(["print(1)"] * 16), "16 lines; a cell has at most 15"),
+    ("print(6 * 7)", f"print({'1' * 82})", "89 columns"),
+    ("print(6 * 7)", f"print('{'数' * 40}')", "89 columns"),
+    (
+        "# %%\nprint(6 * 7)",
+        '# %% tags=["plot"]\n' + "\n".join(["print(1)"] * 41),
+        "41 lines; a cell has at most 15, a plot cell 40",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint", CARRIED_OVER_FAULTS, ids=[fault[2] for fault in CARRIED_OVER_FAULTS]
+)
+def test_second_editions_linter_catches(tmp_path, carried_over, old, new, complaint):
+    def change(text):
+        assert old in text
+        return text.replace(old, new)
+
+    read = small_chapter(tmp_path, change)
+    found = lint(read)
+    assert any(complaint in message for message in found), found
+
+
+def test_plot_cells_may_be_long(tmp_path, carried_over):
+    plot = '# %% tags=["plot"]\n' + "\n".join(["print('a long line, folded away')" + " " * 80] * 40)
+    found = lint(small_chapter(tmp_path, lambda text: text.replace("# %%\nprint(6 * 7)", plot)))
+    assert not any("lines" in message or "columns" in message for message in found), found
+
+
+def test_rules_of_the_second_edition_wait_for_a_chapter(tmp_path):
+    for old, new, complaint in CARRIED_OVER_FAULTS:
+        found = lint(small_chapter(tmp_path, lambda text, old=old, new=new: text.replace(old, new)))
+        assert not any(complaint in message for message in found), found
