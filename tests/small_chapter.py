@@ -53,6 +53,35 @@ exercises.check("small.double", double)
 """
 
 
+def second_edition(text: str) -> str:
+    """Return the small chapter as the second edition has it: with a hero, two predictions and a summary."""
+    prediction = """# %% [markdown] lang="en" tags=["predict"]
+# **Predict {number}:** what comes next?
+# %% [markdown] lang="zh" of="" tags=["predict"]
+# **先猜 {number}：** 接下来是什么？
+"""
+    answer = """# %% [markdown] lang="en" tags=["answer"]
+# It is this, for the {number}. time.
+# %% [markdown] lang="zh" of="" tags=["answer"]
+# 第 {number} 次，答案是这个。
+"""
+    lines = "\n".join(["# - it is {{small.number:.1%}}"] * 5)
+    summary = f"""# %% [markdown] lang="en" tags=["summary"]
+# ## What you measured
+{lines}
+# %% [markdown] lang="zh" of="" tags=["summary"]
+# ## 你测到了什么
+{lines.replace("it is", "这是")}
+"""
+    figure = "# %%\nfigure, axis"
+    record = '# %% tags=["nbval-ignore-output"]\nband'
+    text = text.replace("# %%\nprint(6 * 7)", prediction.format(number=1) + "# %%\nprint(6 * 7)")
+    text = text.replace(figure, answer.format(number=1) + '# %% tags=["hero", "plot"]\nfigure, axis')
+    text = text.replace(record, prediction.format(number=2) + record)
+    first_exercise = '# %% [markdown] lang="en"\n# ### Exercise 1'
+    return text.replace(first_exercise, answer.format(number=2) + summary + first_exercise)
+
+
 def small_chapter(folder: Path, change=lambda text: text, number: str = "02"):
     """Write the small chapter under folder/notebooks/source, stamped, and return it read."""
     path = folder / "notebooks" / "source" / f"{number}_small.py"

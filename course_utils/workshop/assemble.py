@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import html
 import re
 from pathlib import Path
 
@@ -23,6 +24,7 @@ LANGUAGE_INFO = {
     "pygments_lexer": "ipython3",
 }
 COLLAPSED = {"setup", "parameters", "plot"}  # tags of cells that a reader opens only on purpose
+MOST_HERO_BYTES = 200_000
 _FOLDED = {
     "hint": {"en": "Hint", "zh": "提示"},
     "solution": {"en": "One solution", "zh": "参考答案"},
@@ -106,6 +108,30 @@ def copy_outputs(origin, target, language: str) -> None:
         alt = next((alt_of(output) for output in cell.outputs if alt_of(output)), None)
         if alt:
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
+
+
+def show_hero(built, chapter, language: str) -> None:
+    """Show the figure of the cell tagged hero under the title, too, if its notebook has been executed.
+
+    The picture stands in the text as data: MyST-NB knows no attachments, and a file beside the notebook would be lost
+    when a learner copies it. It holds the very bytes of the output below: to make them fewer would give other bytes
+    with every version of the library that does it, and `build --check` compares them.
+
+    Raises:
+        ValueError: the picture is larger than a first screen may be.
+    """
+    cell = next((cell for cell in built.cells if "hero" in cell.metadata.get("tags", [])), None)
+    figure = next((output for output in cell.outputs if alt_of(output)), None) if cell else None
+    if figure is None:
+        return
+    picture, alt = figure["data"]["image/png"].strip(), alt_of(figure) or ""
+    if len(picture) > MOST_HERO_BYTES:
+        raise ValueError(f"the hero has {len(picture) // 1000} kB; it has at most {MOST_HERO_BYTES // 1000}")
+    width = figure["metadata"]["image/png"]["width"]
+    text = f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/png;base64,{picture}">'
+    if language == "zh":
+        text += f"\n\n{alt}"  # the words in the figure are English
+    built.cells.insert(1, _cell(chapter, "markdown", text, "the hero's picture", ["hero-picture"], {}))
 
 
 def alt_of(output) -> str | None:

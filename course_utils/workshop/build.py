@@ -198,6 +198,10 @@ def finished_notebooks(read: Source, origin) -> dict:
             generated = _generated_output(read.chapter, cell, language)
             if generated is not None:
                 cell.outputs = [generated]
+        try:
+            assemble.show_hero(built, read.chapter, language)
+        except ValueError as error:
+            raise BuildError(str(error)) from error
         built.metadata.course["stamp"] = stamp_now(read)
         built.metadata.course["outputs"] = outputs_hash(built)
         nbformat.validate(built)

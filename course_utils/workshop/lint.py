@@ -1,6 +1,7 @@
 """Rules that a chapter's source must keep, each a function from a chapter's source to its complaints."""
 
 import ast
+import itertools
 import re
 import unicodedata
 
@@ -13,6 +14,8 @@ MOST_CELLS = 60
 MOST_LINES = 25
 MOST_LINES_OPEN, MOST_COLUMNS_OPEN = 15, 88  # what a reader takes in without scrolling
 MOST_LINES_PLOT = 40
+FEWEST_PREDICTIONS = 2
+LINES_OF_SUMMARY = 5
 DEPENDS_ON_RUN = re.compile(r"\b(record|describe|spread|cost|progress|hardware)\(")
 HASTY_WORDS = re.compile(r"\b(easily|just|simply|obviously|trivially)\b", re.IGNORECASE)
 CHINESE = r"[\u4e00-\u9fff]"
@@ -176,6 +179,53 @@ def cells_are_short(source):
                 )
 
 
+def one_figure_is_the_hero(source):
+    heroes = [cell for cell in source.cells if "hero" in cell.tags]
+    if len(heroes) != 1:
+        yield (
+            heroes[1].line if heroes else 1,
+            f"one figure's cell is tagged hero, to be shown under the title; found {len(heroes)}",
+        )
+    for cell in heroes:
+        if len(_figures(cell)) != 1:
+            yield cell.line, "the hero's cell shows one figure, with plots.show"
+
+
+def predictions_are_answered(source):
+    cells = [cell for cell in source.cells if cell.language != "zh"]
+    asked = [position for position, cell in enumerate(cells) if "predict" in cell.tags]
+    if len(asked) < FEWEST_PREDICTIONS:
+        yield 1, f"{len(asked)} text cells are tagged predict; a chapter has at least {FEWEST_PREDICTIONS}"
+    for position, end in itertools.pairwise([*asked, len(cells)]):
+        following = cells[position + 1 : end]
+        shown = next((at for at, cell in enumerate(following) if _shows_something(cell)), len(following))
+        if not any("answer" in cell.tags for cell in following[shown:]):
+            yield (
+                cells[position].line,
+                "after this prediction come a cell that shows what happens and a text cell tagged answer, before the next one",
+            )
+    for cell in cells:
+        if {"predict", "answer", "summary"} & set(cell.tags) and cell.kind != "markdown":
+            yield cell.line, "predict, answer and summary are tags of text cells"
+
+
+def summary_says_what_was_measured(source):
+    cells = [cell for cell in source.cells if cell.language != "zh"]
+    found = [position for position, cell in enumerate(cells) if "summary" in cell.tags]
+    if len(found) != 1:
+        yield 1, f'one text cell "What you measured" is tagged summary; found {len(found)}'
+        return
+    cell = cells[found[0]]
+    lines = [line for line in cell.text.splitlines() if re.match(r"\s*(?:[-*+]|\d+\.)\s", line)]
+    if len(lines) != LINES_OF_SUMMARY:
+        yield cell.line, f"the summary has {len(lines)} lines of a list; it has {LINES_OF_SUMMARY}"
+    if not numbers.placeholders(cell.text):
+        yield cell.line, "the summary holds no number; write one as {{name:.1%}}"
+    later = [after for after in cells[found[0] :] if {"predict", "answer", "hero"} & set(after.tags)]
+    if found[0] < len(cells) / 2 or later:
+        yield cell.line, "the summary comes near the end, when everything has been measured"
+
+
 def outputs_that_vary_are_tagged(source):
     for cell in source.cells:
         if (
@@ -280,6 +330,9 @@ RULES = [
 RULES_CARRIED_OVER = [
     cells_are_short,
     numbers_in_prose_are_placeholders,
+    one_figure_is_the_hero,
+    predictions_are_answered,
+    summary_says_what_was_measured,
 ]
 
 
@@ -343,6 +396,26 @@ def _as_seen(cell) -> str:
 def _columns(line: str) -> int:
     """Return how many columns a line takes; a Chinese character takes two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
+
+
+def _figures(cell) -> list:
+    """Return the calls of plots.show in a cell."""
+    shown = _calls(cell.text, "show") if cell.kind == "code" else []
+    return [call for call in shown if getattr(getattr(call.func, "value", None), "id", "") == "plots"]
+
+
+def _shows_something(cell) -> bool:
+    """Say whether a code cell has an output, as far as its text tells: it calls something, or ends with a value."""
+    if cell.kind != "code":
+        return False
+    try:
+        body = ast.parse(cell.text).body
+    except SyntaxError:
+        return False
+    calls = any(
+        _calls(cell.text, name) for name in ("print", "show", "record", "display", "picture", "equal")
+    )
+    return calls or bool(body) and isinstance(body[-1], ast.Expr)
 
 
 def _calls(text: str, name: str) -> list:

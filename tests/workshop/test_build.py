@@ -87,6 +87,26 @@ def test_folding_a_cell_executes_nothing(copy):
     assert cell.metadata.jupyter.source_hidden and cell.outputs
 
 
+def test_hero_is_shown_under_the_title_of_both_notebooks(copy):
+    hero = changed(copy, "# %%\nfigure, axis", '# %% tags=["hero"]\nfigure, axis')
+    assert build.build([hero]) == ([], False) and build.check(hero) == []
+    for language, alt in (("en", "a rising line"), ("zh", "一条上升的直线")):
+        cells = notebook(copy, language).cells
+        figure = next(cell for cell in cells if "plots.show" in cell.source).outputs[0]
+        picture = figure["data"]["image/png"].strip()
+        assert cells[1].source.startswith(
+            f'<img alt="{alt}" width="168" src="data:image/png;base64,{picture}">'
+        )
+        assert cells[1].source.endswith(alt) is (language == "zh")
+
+
+def test_a_heavy_hero_is_refused(copy, monkeypatch):
+    monkeypatch.setattr(assemble, "MOST_HERO_BYTES", 1000)
+    hero = changed(copy, "# %%\nfigure, axis", '# %% tags=["hero"]\nfigure, axis')
+    with pytest.raises(build.BuildError, match="kB; it has at most 1"):
+        build.finished_notebooks(hero, notebook(copy))
+
+
 def test_results_hold_number_band_and_cost(built):
     stored = json.loads(built.chapter.results().read_text(encoding="utf-8"))
     assert stored["numbers"]["small.number"]["band"] == [0.4, 0.6]

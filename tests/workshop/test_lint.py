@@ -1,8 +1,9 @@
 """Every rule of the linter, each with a fault that it must catch."""
 
 import pytest
-from small_chapter import small_chapter
+from small_chapter import second_edition, small_chapter
 
+from course_utils import files
 from course_utils.workshop import lint as rules
 from course_utils.workshop import source
 from course_utils.workshop.lint import lint
@@ -103,6 +104,25 @@ CARRIED_OVER_FAULTS = [
         '# %% tags=["plot"]\n' + "\n".join(["print(1)"] * 41),
         "41 lines; a cell has at most 15, a plot cell 40",
     ),
+    ('tags=["hero", "plot"]', 'tags=["plot"]', "tagged hero, to be shown under the title; found 0"),
+    ("# %%\nprint(6 * 7)", '# %% tags=["hero"]\nprint(6 * 7)', "under the title; found 2"),
+    ("plots.show(figure", "print(figure", "the hero's cell shows one figure"),
+    (
+        'tags=["predict"]\n# **Predict 2',
+        'tags=["hint"]\n# **Predict 2',
+        "1 text cells are tagged predict; a chapter has at least 2",
+    ),
+    (' tags=["answer"]\n# It is this, for the 1', "\n# It is this, for the 1", "after this prediction come"),
+    ("print(6 * 7)", "answer = 6 * 7", "after this prediction come"),
+    ("# %%\nprint(6 * 7)", '# %% tags=["answer"]\nprint(6 * 7)', "are tags of text cells"),
+    (' tags=["summary"]', "", "is tagged summary; found 0"),
+    (
+        "# ## What you measured\n# - it is",
+        "# ## What you measured\n#\n# It is",
+        "has 4 lines of a list; it has 5",
+    ),
+    ("{{small.number:.1%}}", "much", "the summary holds no number"),
+    ('tags=["predict"]', 'tags=["summary"]', "is tagged summary; found 3"),
 ]
 
 
@@ -111,21 +131,45 @@ CARRIED_OVER_FAULTS = [
 )
 def test_second_editions_linter_catches(tmp_path, carried_over, old, new, complaint):
     def change(text):
+        text = second_edition(text)
         assert old in text
         return text.replace(old, new)
 
-    read = small_chapter(tmp_path, change)
-    found = lint(read)
+    found = lint(small_chapter(tmp_path, change))
     assert any(complaint in message for message in found), found
 
 
 def test_plot_cells_may_be_long(tmp_path, carried_over):
     plot = '# %% tags=["plot"]\n' + "\n".join(["print('a long line, folded away')" + " " * 80] * 40)
-    found = lint(small_chapter(tmp_path, lambda text: text.replace("# %%\nprint(6 * 7)", plot)))
-    assert not any("lines" in message or "columns" in message for message in found), found
+    change = lambda text: second_edition(text).replace("# %%\nprint(6 * 7)", plot)  # noqa: E731
+    assert lint(small_chapter(tmp_path, change)) == []
+
+
+def test_small_chapter_of_the_second_edition_is_clean(tmp_path, carried_over):
+    assert lint(small_chapter(tmp_path, second_edition)) == []
+
+
+def test_decimals_of_the_stored_run_are_placeholders(tmp_path, carried_over):
+    def change(text):
+        return second_edition(text).replace("It is this,", "It is 0.973, not 0.98,")
+
+    read = small_chapter(tmp_path, change)
+    files.write_json(read.chapter.results(), {"numbers": {"small.number": {"value": 0.97312, "digits": 4}}})
+    assert [message.split(": ", 1)[1] for message in lint(read)] == [
+        "0.973: write {{small.number:.3f}}, and it stays true"
+    ] * 2
 
 
 def test_rules_of_the_second_edition_wait_for_a_chapter(tmp_path):
     for old, new, complaint in CARRIED_OVER_FAULTS:
         found = lint(small_chapter(tmp_path, lambda text, old=old, new=new: text.replace(old, new)))
         assert not any(complaint in message for message in found), found
+
+
+def test_summary_comes_near_the_end(tmp_path, carried_over):
+    def change(text):
+        text = second_edition(text).replace(' tags=["summary"]', "")
+        return text.replace(' tags=["predict"]\n# **Predict 1', ' tags=["predict", "summary"]\n# **Predict 1')
+
+    found = lint(small_chapter(tmp_path, change))
+    assert any("comes near the end" in message for message in found), found
