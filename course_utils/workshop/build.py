@@ -23,7 +23,7 @@ from course_utils.language import LANGUAGES
 from course_utils.workshop import assemble, numbers, source
 from course_utils.workshop.chapters import FAILED, INTERRUPTED, PASSED, ROOT, Chapter, choose, relative
 from course_utils.workshop.command import act, add_jobs
-from course_utils.workshop.lint import awaited, lint
+from course_utils.workshop.lint import awaited, lint, style_report
 from course_utils.workshop.source import Source
 from course_utils.workshop.stamp import stamp
 
@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--lint", action="store_true", help="only check the sources' rules")
     parser.add_argument(
+        "--style", action="store_true", help="report words to replace, by chapter and language"
+    )
+    parser.add_argument(
         "--accept", action="store_true", help="stamp the named chapters' reviewed translations"
     )
     parser.add_argument("--force", action="store_true", help="execute even when nothing changed")
@@ -66,6 +69,9 @@ def _build(options: argparse.Namespace) -> int:
         if not options.chapters:
             return _finish(["--accept needs the chapters whose translations you reviewed"])
     sources = [source.read(chapter) for chapter in chosen]
+    if options.style:
+        print("\n".join(style_report(sources)))
+        return PASSED
     problems = [complaint for read in sources for complaint in lint(read)]
     if not (options.lint or options.check):
         # The seeds and the full run come after the build; it says in the end that they are missing.

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from course_utils import files
-from course_utils.workshop import assemble, numbers
+from course_utils.workshop import assemble, numbers, style
 from course_utils.workshop.source import Source, translation_hash
 
 CARRIED_OVER: tuple[str, ...] = ()  # numbers of the chapters that the second edition's rules hold for, too
@@ -21,6 +21,9 @@ HASTY_WORDS = re.compile(r"\b(easily|just|simply|obviously|trivially)\b", re.IGN
 CHINESE = r"[\u4e00-\u9fff]"
 RUN_NUMBER = re.compile(
     r"\d+(?:\.\d+)?\s?%|\b\d+(?:\.\d+)?\s?(?:s|ms|seconds?|minutes?|GB|MB)\b|\d+(?:\.\d+)?\s?(?:秒|分钟)"
+)
+ITALICS = re.compile(
+    r"(?<![*\\])\*(?![*\s])[^*\n]+(?<![\s\\])\*(?!\*)|(?<![\w_])_(?![_\s])[^_\n]+(?<!\s)_(?![\w_])"
 )
 CITED = re.compile(r"\]\(http|arXiv|doi\.org|\b(?:19|20)\d\d\b")
 
@@ -41,6 +44,11 @@ def awaited(sources: list[Source]) -> list[str]:
         for line, inner, why in _missing_numbers(source)
         if _will_be_recorded(inner, source, ("full", "seeds"))
     ]
+
+
+def style_report(sources: list[Source]) -> list[str]:
+    """Return, by chapter and language, how much of the prose is still in words that a teacher would not use."""
+    return style.report(sources, _prose)
 
 
 def carried_over(source: Source) -> bool:
@@ -177,6 +185,19 @@ def cells_are_short(source):
                     cell.line,
                     f"{_columns(line)} columns; an open cell has at most {MOST_COLUMNS_OPEN}: {line.strip()[:40]}…",
                 )
+
+
+def chinese_has_no_italics(source):
+    for cell in source.cells:
+        if cell.language == "zh":
+            for match in ITALICS.finditer(_prose(cell.text)):
+                if re.search(CHINESE, match.group(0)):
+                    yield cell.line, f"{match.group(0)}: no italics on Chinese; write ** or nothing"
+
+
+def words_are_a_teachers(source):
+    for line, _, word, instead in style.hits(source, _prose):
+        yield line, f"{word!r}: rather {instead!r} (workshop/style_words.toml)"
 
 
 def one_figure_is_the_hero(source):
@@ -328,6 +349,8 @@ RULES = [
     stored_results_are_declared,
 ]
 RULES_CARRIED_OVER = [
+    chinese_has_no_italics,
+    words_are_a_teachers,
     cells_are_short,
     numbers_in_prose_are_placeholders,
     one_figure_is_the_hero,

@@ -104,6 +104,10 @@ CARRIED_OVER_FAULTS = [
         '# %% tags=["plot"]\n' + "\n".join(["print(1)"] * 41),
         "41 lines; a cell has at most 15, a plot cell 40",
     ),
+    ("第 1 次，", "第 *一* 次，", "*一*: no italics on Chinese"),
+    ("第 1 次，", "第 _一_ 次，", "_一_: no italics on Chinese"),
+    ("It is this,", "Errs least,", "'Errs least': rather 'has the lowest error'"),
+    ("答案是这个", "本页是答案", "'本页': rather '上文、本章'"),
     ('tags=["hero", "plot"]', 'tags=["plot"]', "tagged hero, to be shown under the title; found 0"),
     ("# %%\nprint(6 * 7)", '# %% tags=["hero"]\nprint(6 * 7)', "under the title; found 2"),
     ("plots.show(figure", "print(figure", "the hero's cell shows one figure"),
@@ -173,3 +177,8 @@ def test_summary_comes_near_the_end(tmp_path, carried_over):
 
     found = lint(small_chapter(tmp_path, change))
     assert any("comes near the end" in message for message in found), found
+
+
+def test_bold_chinese_latin_italics_and_lists_are_no_italics_on_chinese(tmp_path, carried_over):
+    line = "答案是这个 **一** *batch* 长\n#\n# * 一项 *\n# * 二项 $a*数*b$ `*数*` \\\\*数\\\\*"
+    assert lint(small_chapter(tmp_path, lambda text: second_edition(text).replace("答案是这个", line))) == []
