@@ -60,7 +60,7 @@ def nbval(notebook: Path, *arguments: str, results: Path | None = None):
     return finished.returncode, finished.stdout + finished.stderr
 
 
-def run(notebooks: Path, output: Path, *arguments: str, **environment: str):
+def run(notebooks: Path, output: Path, *arguments: str):
     """Execute notebooks by the command `run` in the smoke profile; return (exit code, chapter -> status, text)."""
     command = [sys.executable, "-m", "course_utils", "run", "--profile", "smoke", "--output", str(output)]
     finished = subprocess.run(
@@ -70,7 +70,6 @@ def run(notebooks: Path, output: Path, *arguments: str, **environment: str):
             "COURSE_NOTEBOOKS": str(notebooks),
             "COURSE_ENVIRONMENT": "current",
             "PYTHONPATH": os.pathsep.join([OFFLINE, str(ROOT)]),
-            **environment,
         },
         cwd=ROOT,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Every chapter once, by nbval, without a network; three of them solved, by `run`, on two replicas; and what all of them must keep."""
+"""Every chapter once, by nbval, without a network; three of them solved, by `run`; and what all of them must keep."""
 
 import re
 
@@ -37,15 +37,15 @@ def test_outputs_are_what_is_stored_and_numbers_are_in_band(chapter, tmp_path):
         for number in ("01", "07", "09")
     ],
 )
-def test_solved_chapters_pass_run_on_two_replicas(number, tmp_path):
-    """With its solutions filled in, every exercise is answered correctly; and two devices change no verdict.
+def test_solved_chapters_pass_run(number, tmp_path):
+    """With its solutions filled in, every exercise is answered correctly.
 
-    The weekly workflow runs all chapters so, on one device and on two.
+    The weekly workflow runs all chapters so.
     """
     (chapter,) = choose([number])
     path = tmp_path / "notebooks" / "en" / f"{chapter.stem}.ipynb"
     files.write(path, nbformat.writes(build.solved_notebook(source.read(chapter), "en")))
-    code, statuses, text = runners.run(tmp_path / "notebooks", tmp_path / "report", COURSE_CPU_REPLICAS="2")
+    code, statuses, text = runners.run(tmp_path / "notebooks", tmp_path / "report")
     assert (code, statuses) == (0, {number: "passed"}), text
     executed = nbformat.read(tmp_path / "report" / "notebooks" / "en" / path.name, as_version=4)
     outputs = [output for cell in assemble.code_cells(executed) for output in cell.outputs]
