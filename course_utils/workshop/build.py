@@ -20,10 +20,10 @@ import nbformat
 
 from course_utils import files
 from course_utils.language import LANGUAGES
-from course_utils.workshop import assemble, source
+from course_utils.workshop import assemble, bands, source
+from course_utils.workshop import lint as rules
 from course_utils.workshop.chapters import FAILED, INTERRUPTED, PASSED, ROOT, Chapter, choose, relative
 from course_utils.workshop.command import act, add_jobs
-from course_utils.workshop.lint import lint
 from course_utils.workshop.source import Source
 from course_utils.workshop.stamp import stamp
 
@@ -66,7 +66,9 @@ def _build(options: argparse.Namespace) -> int:
         if not options.chapters:
             return _finish(["--accept needs the chapters whose translations you reviewed"])
     sources = [source.read(chapter) for chapter in chosen]
-    problems = [complaint for read in sources for complaint in lint(read)]
+    problems = [complaint for read in sources for complaint in rules.lint(read)]
+    if options.lint:
+        problems += [complaint for read in sources for complaint in lint_bands(read)]
     if problems or options.lint:
         return _finish(problems)
     if options.solved or options.nbgrader:
@@ -75,7 +77,7 @@ def _build(options: argparse.Namespace) -> int:
         return PASSED
     if options.check:
         problems += [complaint for read in sources for complaint in check(read)]
-        for note in old_results(sources):
+        for note in [*old_results(sources), *not_judged(sources)]:
             print(f"· {note}")
     else:
         built, interrupted = build(sources, force=options.force, parallel=options.jobs)
@@ -83,6 +85,8 @@ def _build(options: argparse.Namespace) -> int:
         if interrupted:
             print("继续 · to continue: the same command; what was built is kept", file=sys.stderr)
             return INTERRUPTED
+        for note in not_judged(sources):
+            print(f"· {note}")
     from course_utils.workshop import readme
 
     return _finish(problems + readme.update(chosen[0].notebooks.parent, check=options.check))
@@ -106,7 +110,9 @@ def build(sources: list[Source], *, force: bool = False, parallel: int = 1) -> t
             if force or execution_needed(read, previous):
                 waiting[_job(read)] = read
             else:
+                bands.judge_again(read.chapter, write=True)
                 _write(read, previous)
+                problems.extend(f"{read.chapter.stem}: {what}" for what in bands.outside(read.chapter))
 
         def finished(job, waiting=waiting):
             if job.status in ("passed", "failed"):
@@ -131,7 +137,9 @@ def check(read: Source) -> list[str]:
         return [f"{chapter.stem}: the stored outputs were edited by hand; {again} --force"]
     if execution_needed(read, previous):
         return [f"{chapter.stem}: what it runs or reads changed since it was executed; {again}"]
-    problems = []
+    problems = [f"{chapter.stem}: {what}" for what in bands.outside(chapter)] + lint_bands(read)
+    if bands.judge_again(chapter, write=False):
+        problems.append(f"{chapter.results().name}: judged by other bands than today's; {again}")
     for language, built in finished_notebooks(read, previous).items():
         path = chapter.notebook(language)
         stored = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -151,6 +159,17 @@ def old_results(sources: Iterable[Source]) -> list[str]:
     return old
 
 
+def not_judged(sources: Iterable[Source]) -> list[str]:
+    """Return which chapters record numbers that have no entry among their bands."""
+    named = ((read.chapter.number, bands.not_judged(read.chapter)) for read in sources)
+    return [f"{number}: 未判定 · not judged: {', '.join(names)}" for number, names in named if names]
+
+
+def lint_bands(read: Source) -> list[str]:
+    """Return complaints about a chapter's bands: apart from the other rules, since a chapter is built before it has any."""
+    return bands.lint(read, carried_over=read.chapter.number in rules.CARRIED_OVER)
+
+
 def execution_needed(read: Source, previous) -> bool:
     """Say whether the stored English notebook's outputs do not belong to this code (or were edited)."""
     if previous is None or not read.chapter.results().exists():
@@ -167,11 +186,13 @@ def stamp_now(read: Source) -> str:
 
 def finished_notebooks(read: Source, origin) -> dict:
     """Return language -> complete notebook, with the outputs of `origin` and of the committed files."""
-    complete = {}
+    complete, numbers = {}, files.read_json(read.chapter.results()).get("numbers", {})
     for language in LANGUAGES:
         built = assemble.notebook(read, language)
         assemble.copy_outputs(origin, built, language)
         for cell in assemble.code_cells(built):
+            if read.chapter.bands.exists():
+                _judge_outputs(cell, numbers)
             generated = _generated_output(read.chapter, cell, language)
             if generated is not None:
                 cell.outputs = [generated]
@@ -180,6 +201,13 @@ def finished_notebooks(read: Source, origin) -> dict:
         nbformat.validate(built)
         complete[language] = built
     return complete
+
+
+def _judge_outputs(cell, numbers: dict) -> None:
+    """Let the printed lines of recorded numbers name the bands that are stored now."""
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            output.text = bands.rewritten(output.text, numbers)
 
 
 def outputs_hash(built) -> str:

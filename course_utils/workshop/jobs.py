@@ -22,7 +22,9 @@ from course_utils.workshop.chapters import ROOT, Chapter, relative
 from course_utils.workshop.display import Display
 
 
-def environment(*, profile: str, strict: bool, language: str, results: Path, work: Path) -> dict[str, str]:
+def environment(
+    *, profile: str, strict: bool, language: str, results: Path, work: Path, notebooks: Path | None = None
+) -> dict[str, str]:
     """Return the variables of a chapter's kernel: nothing of the user's that would change its outputs.
 
     Args:
@@ -31,6 +33,7 @@ def environment(*, profile: str, strict: bool, language: str, results: Path, wor
         language: "en" or "zh".
         results: where the chapter stores its numbers.
         work: a folder of this job: interrupted fits, IPython's profile.
+        notebooks: the folder in which it finds stored results and bands; the course's own if None.
     """
     kept = surroundings.clean(os.environ)
     # A terminal inside JupyterLab must not tell its own notebook's name and so its language.
@@ -41,6 +44,7 @@ def environment(*, profile: str, strict: bool, language: str, results: Path, wor
         "COURSE_STRICT": "1" if strict else "0",
         "COURSE_RESULTS": str(results),
         "COURSE_WORK": str(work),
+        **({"COURSE_NOTEBOOKS": str(notebooks)} if notebooks else {}),
         "COURSE_LANGUAGE": language,
         "IPYTHONDIR": str(work / "ipython"),
         "PYTHONHASHSEED": "0",
@@ -112,6 +116,7 @@ class Job:
                     language=self.language,
                     results=self.results,
                     work=self.work,
+                    notebooks=self.chapter.notebooks,
                 ),
                 cwd=ROOT,
                 **apart,

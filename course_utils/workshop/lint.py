@@ -6,6 +6,7 @@ import re
 from course_utils.workshop import assemble
 from course_utils.workshop.source import Source, translation_hash
 
+CARRIED_OVER: list = []  # numbers of the chapters that the rules of the second edition hold for
 MOST_CELLS = 60
 MOST_LINES = 25
 DEPENDS_ON_RUN = re.compile(r"\b(record|describe|spread|cost|progress|hardware)\(")

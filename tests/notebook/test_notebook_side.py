@@ -21,6 +21,7 @@ def fresh(monkeypatch):
     monkeypatch.setitem(profiles._state, "profile", None)
     monkeypatch.setitem(profiles._state, "seed", 0)
     results._run.clear()
+    monkeypatch.setitem(results._here, "chapter", None)
     exercises._registry.pop("02.double", None)
 
 
@@ -83,6 +84,53 @@ def test_out_of_band_is_a_notice_for_learners_and_an_error_when_strict(value, mo
 def test_malformed_records_are_refused(name, band):
     with pytest.raises(ValueError, match="expected"):
         results.record(name, 1.0, band=band)
+
+
+@pytest.fixture
+def stored_bands(monkeypatch, tmp_path):
+    """A course whose chapter 02 has bands; `results.cost` says that this is chapter 02."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    bands = {"laptop": {"cnn.test_accuracy": [0.98, 0.99], "cnn.seconds": None}, "smoke": {}, "why": {}}
+    files.write_json(tmp_path / "bands" / "02.json", bands)
+    results.cost("02")
+    return tmp_path / "bands"
+
+
+def test_a_band_is_looked_up_by_chapter_profile_and_name(stored_bands, capsys):
+    results.record("cnn.test_accuracy", 0.985)
+    results.record("cnn.test_accuracy", 0.97)
+    results.record("cnn.seconds", 3.0, unit="s")
+    results.record("cnn.other", 3.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("[0.98, 0.99] ✓") and lines[1].endswith("[0.98, 0.99] ✗")
+    assert lines[-2:] == ["cnn.seconds = 3.0000 s", "cnn.other = 3.0000"]
+    numbers = results._run["numbers"]
+    assert numbers["cnn.test_accuracy"]["in_band"] is False and numbers["cnn.other"]["in_band"] is None
+
+
+def test_a_stored_band_is_as_strict_as_one_in_the_code(stored_bands, monkeypatch):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    with pytest.raises(results.OutOfBand):
+        results.record("cnn.test_accuracy", 0.97)
+    results.record("cnn.test_accuracy", 0.97, band=(0.9, 1.0))  # the code's own band goes first
+    results.begin("smoke")
+    results.record("cnn.test_accuracy", 0.97)
+    assert results._run["numbers"]["cnn.test_accuracy"]["in_band"] is None
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged", "another chapter", "never said"])
+def test_without_bands_numbers_are_recorded_and_nothing_raises(stored_bands, monkeypatch, damage):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    if damage == "missing":
+        (stored_bands / "02.json").unlink()
+    elif damage == "damaged":
+        (stored_bands / "02.json").write_text("{", encoding="utf-8")
+    elif damage == "another chapter":
+        results.cost("02a")
+    else:
+        monkeypatch.setitem(results._here, "chapter", None)
+    results.record("cnn.test_accuracy", 0.5)
+    assert results._run["numbers"]["cnn.test_accuracy"]["in_band"] is None
 
 
 def test_cost_line_and_spread(monkeypatch, tmp_path):
