@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from course_utils import devices, files, machine
+from course_utils import devices, files, language, machine
 
 _NOTEBOOKS = Path(os.environ.get("COURSE_NOTEBOOKS") or Path(__file__).resolve().parent.parent / "notebooks")
 FOLDER = _NOTEBOOKS / "results"
@@ -67,25 +67,29 @@ def record(name: str, value: float, band: tuple | None = None, unit: str = "", d
     _run["numbers"][name] = {**number, **judged(value, band)}
     inside = _run["numbers"][name]["in_band"]
     _store()
-    shown = line(name, {**_run["numbers"][name], "value": value})
+    number = {**_run["numbers"][name], "value": value}
+    shown = language.words(*(line(name, number, reader) for reader in language.LANGUAGES))
     if inside is False and os.environ.get("COURSE_STRICT") == "1":
         raise OutOfBand(shown)
     print(shown)
     if inside is False:
         print(
-            "  与课程记录的结果不同；如果你改了代码，这正是实验 · "
-            "differs from the course's runs; if you changed something, that is your experiment"
+            language.words(
+                "  differs from the course's runs; if you changed something, that is your experiment",
+                "  与课程记录的结果不同；如果你改了代码，这正是你的实验",
+            )
         )
 
 
-def line(name: str, number: dict) -> str:
-    """Return the line that `record` prints, from what it stores."""
+def line(name: str, number: dict, reader: str) -> str:
+    """Return the line that `record` prints in "en" or "zh", from what it stores."""
     value = math.nan if number["value"] is None else number["value"]
     text = f"{name} = {value:.{number['digits']}f}{' ' + number['unit'] if number['unit'] else ''}"
     if number["band"] is None:
         return text
     low, high = number["band"]
-    return f"{text}    区间 · band [{low:g}, {high:g}] {'✓' if number['in_band'] else '✗'}"
+    word = {"en": "band", "zh": "区间"}[reader]
+    return f"{text}    {word} [{low:g}, {high:g}] {'✓' if number['in_band'] else '✗'}"
 
 
 def judged(value: float, band) -> dict:
@@ -112,18 +116,20 @@ def cost(chapter: str) -> None:
         chapter: its number, such as "02a". Every chapter calls this before it records, however it was started.
     """
     _here["chapter"] = chapter
-    print(cost_line(read(f"laptop-{chapter}")))
+    stored = read(f"laptop-{chapter}")
+    print(language.words(*(cost_line(stored, reader) for reader in language.LANGUAGES)))
 
 
-def cost_line(stored: dict | None) -> str:
-    """Return the line that `cost` prints, from the content of a results file."""
+def cost_line(stored: dict | None, reader: str) -> str:
+    """Return the line that `cost` prints in "en" or "zh", from the content of a results file."""
     if not stored or not stored.get("cost"):
-        return "尚未测量 · not measured yet"
+        return {"en": "not measured yet", "zh": "尚未测量"}[reader]
     seconds, memory = stored["cost"]["seconds"], stored["cost"]["peak_memory_gb"]
-    return (
-        f"实测 · measured: {seconds:.0f} 秒 · s, 内存峰值 · peak memory {memory:.2f} GB "
-        f"(laptop, {stored['hardware']['cores']} 核 · cores)"
-    )
+    cores = stored["hardware"]["cores"]
+    return {
+        "en": f"measured: {seconds:.0f} s, peak memory {memory:.2f} GB (laptop, {cores} cores)",
+        "zh": f"实测：{seconds:.0f} 秒，内存峰值 {memory:.2f} GB（laptop，{cores} 核）",
+    }[reader]
 
 
 def spread(chapter: str, name: str) -> dict | None:

@@ -148,16 +148,16 @@ def floating(chapter: Chapter) -> list[str]:
     return found
 
 
-def rewritten(text: str, numbers: dict) -> str:
+def rewritten(text: str, numbers: dict, language: str) -> str:
     """Return printed text whose lines of recorded numbers say what the stored results say now."""
     lines = text.split("\n")
     for position, line in enumerate(lines):
         name = line.split(" = ")[0]
         if name not in numbers:
             continue
-        printed = results.line(name, {**numbers[name], "band": None})
+        printed = results.line(name, {**numbers[name], "band": None}, language)
         if line == printed or line.startswith(f"{printed}    "):
-            lines[position] = results.line(name, numbers[name])
+            lines[position] = results.line(name, numbers[name], language)
     return "\n".join(lines)
 
 

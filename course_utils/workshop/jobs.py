@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course_utils import surroundings
+from course_utils.language import BOTH, side
 from course_utils.workshop.chapters import ROOT, Chapter, relative
 from course_utils.workshop.display import Display
 
@@ -30,7 +31,7 @@ def environment(
     Args:
         profile: "smoke", "laptop" or "full".
         strict: whether a number outside its band is an error.
-        language: "en" or "zh".
+        language: "en" or "zh", or "both" for a build, whose outputs are split into the two.
         results: where the chapter stores its numbers.
         work: a folder of this job: interrupted fits, IPython's profile.
         notebooks: the folder in which it finds stored results and bands; the course's own if None.
@@ -68,6 +69,7 @@ class Job:
     results: Path
     work: Path
     log: Path
+    both_languages: bool = False  # its texts carry both; `assemble` splits them
 
     status: str = "waiting"  # waiting, running, passed, failed, interrupted
     process: subprocess.Popen | None = None
@@ -113,7 +115,7 @@ class Job:
                 env=environment(
                     profile=self.profile,
                     strict=self.strict,
-                    language=self.language,
+                    language=BOTH if self.both_languages else self.language,
                     results=self.results,
                     work=self.work,
                     notebooks=self.chapter.notebooks,
@@ -148,7 +150,11 @@ class Job:
             self.done, self.cell = event["number"], None
             self.peak_memory_gb = event["peak_memory_gb"]
         elif kind == "end":
-            self.failure = event["failure"]
+            failure = event["failure"]
+            self.failure = failure and {
+                key: side(value, self.language) if isinstance(value, str) else value
+                for key, value in failure.items()
+            }
             self.status = "failed" if self.failure else "passed"
         elif kind == "gone" and self.status == "running":
             at = self.cell or {}

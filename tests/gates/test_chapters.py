@@ -51,7 +51,7 @@ def test_solved_chapters_pass_run_on_two_replicas(number, tmp_path):
     outputs = [output for cell in assemble.code_cells(executed) for output in cell.outputs]
     printed = "".join(output.get("text", "") for output in outputs)
     exercises = re.findall(r'exercises\.check\("([^"]+)"', chapter.source.read_text(encoding="utf-8"))
-    assert exercises and [name for name in exercises if f"✓ {name}  正确" not in printed] == []
+    assert exercises and [name for name in exercises if f"✓ {name}  correct" not in printed] == []
 
 
 @each_chapter

@@ -260,9 +260,9 @@ def test_a_number_without_an_entry_is_named_not_judged(copy):
 def test_a_line_is_rewritten_only_where_it_is_the_recorded_number():
     number = {"value": 0.5, "unit": "", "digits": 4, "band": [0.4, 0.6], "in_band": True}
     text = "a.b = 0.5000\na.b = 0.25 of all\nc.d = 0.5000\n"
-    wanted = f"{results.line('a.b', number)}\na.b = 0.25 of all\nc.d = 0.5000\n"
-    assert bands.rewritten(text, {"a.b": number}) == wanted
-    assert bands.rewritten(wanted, {"a.b": number}) == wanted
+    wanted = f"{results.line('a.b', number, 'en')}\na.b = 0.25 of all\nc.d = 0.5000\n"
+    assert bands.rewritten(text, {"a.b": number}, "en") == wanted
+    assert bands.rewritten(wanted, {"a.b": number}, "en") == wanted
 
 
 def test_new_bands_of_another_chapter_s_results_change_no_stamp(copy, tmp_path):
