@@ -203,8 +203,9 @@ def _reached(tree, names: set) -> list:
 
 
 def _measured(path: Path) -> str:
-    """Return a stored results file as text without its judgements: a new band is no new measurement."""
+    """Return a stored results file as text without its stamp and judgements: a new band is no new measurement."""
     content = json.loads(path.read_text(encoding="utf-8"))
+    content.pop("stamp", None)
     for number in content.get("numbers", {}).values():
         for key in ("band", "in_band", "suggested_band"):
             number.pop(key, None)

@@ -270,6 +270,6 @@ def test_new_bands_of_another_chapter_s_results_change_no_stamp(copy, tmp_path):
     number = {"value": 0.5, "band": None, "in_band": None}
     stamps = []
     for change in ({}, {"band": [0, 1], "in_band": True}, {"value": 0.6}):
-        files.write_json(other, {"numbers": {"a.b": {**number, **change}}})
+        files.write_json(other, {"stamp": str(change), "numbers": {"a.b": {**number, **change}}})
         stamps.append(build.stamp(["print(1)"], [other]))
     assert stamps[0] == stamps[1] != stamps[2]
