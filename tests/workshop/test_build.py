@@ -82,7 +82,7 @@ def test_cost_cell_shows_the_run_that_is_stored(built):
     cell = next(
         cell for cell in assemble.code_cells(notebook(built)) if "cost" in cell.metadata.get("tags", [])
     )
-    assert f"{stored['cost']['seconds']:.0f} 秒" in cell.outputs[0].text
+    assert f"measured: {stored['cost']['seconds']:.0f} s" in cell.outputs[0].text
 
 
 def test_building_again_changes_nothing(copy, capsys):
