@@ -1,6 +1,7 @@
 """One figure style for the course: readable sizes, colour-blind-safe colours, alt text in both languages."""
 
 import base64
+import contextlib
 import io
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 from matplotlib import font_manager
+from matplotlib.text import Text
 
 from course_utils import language
 
@@ -56,16 +58,45 @@ def show(figure, *, alt: str, alt_zh: str) -> None:
     """
     if not alt.strip() or not alt_zh.strip():
         raise ValueError("alt 和 alt_zh 都要写 · alt and alt_zh must both say what is seen")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=1.6 * _PIXELS_PER_INCH, metadata={"Software": None})
+    with _texts_in(language.current()) as split:
+        picture = _png(figure)
     width, height = (round(inches * _PIXELS_PER_INCH) for inches in figure.get_size_inches())
-    plt.close(figure)
     seen = alt_zh if language.current() == "zh" else alt
+    metadata = {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}
+    if split:  # a build, and words in the figure: the Chinese notebook gets a drawing of its own
+        with _texts_in("zh"):
+            metadata["png_zh"] = _png(figure)
+    plt.close(figure)
     display(
-        {"image/png": base64.b64encode(stream.getvalue()).decode("ascii"), "text/plain": f"[{seen}]"},
-        metadata={"image/png": {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}},
+        {"image/png": picture, "text/plain": f"[{language.words(alt, alt_zh)}]"},
+        metadata={"image/png": metadata},
         raw=True,
     )
+
+
+def _png(figure) -> str:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=1.6 * _PIXELS_PER_INCH, metadata={"Software": None})
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+@contextlib.contextmanager
+def _texts_in(reader: str):
+    """Let every text in a figure show one side of `language.words`; yields a list of the texts that had two."""
+    original, split = Text.get_text, []
+
+    def get_text(self):
+        text = original(self)
+        one_side = language.side(text, reader)
+        if one_side != text:
+            split.append(text)
+        return one_side
+
+    Text.get_text = get_text
+    try:
+        yield split
+    finally:
+        Text.get_text = original
 
 
 def grid(images, titles=None, columns: int = 8, size: float = 1.2, **imshow):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils.language import side
 from course_utils.workshop import numbers, typeset
 from course_utils.workshop.source import Source
 
@@ -101,7 +102,13 @@ def code_cells(built) -> list:
 
 
 def copy_outputs(origin, target, language: str) -> None:
-    """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`."""
+    """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`.
+
+    Args:
+        origin: a build's, whose texts may carry both languages, or an earlier notebook of this language.
+        target: gets the outputs.
+        language: "en" or "zh".
+    """
     for executed, cell in zip(code_cells(origin), code_cells(target), strict=True):
         cell.execution_count = executed.execution_count
         cell.outputs = [localise(output, language) for output in copy.deepcopy(executed.outputs)]
@@ -139,14 +146,29 @@ def alt_of(output) -> str | None:
 
 
 def localise(output, language: str):
-    """Give a figure's output the alt text of its notebook's language."""
-    if language != "zh" or "data" not in output:
+    """Keep one language's side of an output: of its texts, of its picture and of the picture's alt text."""
+    output = nbformat.from_dict(_one_side(output, language))
+    if "data" not in output:
         return output
     picture = output.metadata.get("image/png", {})
+    drawn_zh = picture.pop("png_zh", None)
+    if language != "zh":
+        return output
+    if drawn_zh:
+        output.data["image/png"] = drawn_zh
     if "alt_zh" in picture:
         picture["alt"] = picture["alt_zh"]
         output.data["text/plain"] = f"[{picture['alt_zh']}]"
     return output
+
+
+def _one_side(content, language: str):
+    """Return nested lists and dictionaries with one side of every text in them."""
+    if isinstance(content, dict):
+        return {key: _one_side(value, language) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_one_side(value, language) for value in content]
+    return side(content, language) if isinstance(content, str) else content
 
 
 def _parts(text: str):

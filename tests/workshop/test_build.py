@@ -120,7 +120,7 @@ def test_cost_cell_shows_the_run_that_is_stored(built):
     cell = next(
         cell for cell in assemble.code_cells(notebook(built)) if "cost" in cell.metadata.get("tags", [])
     )
-    assert f"{stored['cost']['seconds']:.0f} 秒" in cell.outputs[0].text
+    assert f"measured: {stored['cost']['seconds']:.0f} s" in cell.outputs[0].text
 
 
 def test_building_again_changes_nothing(copy, capsys):
@@ -151,7 +151,7 @@ def test_exercise_is_emptied_and_its_solution_folded_after_the_hint(built):
     cells = notebook(built).cells
     position = next(n for n, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", []))
     assert cells[position].source == f"def double(number):\n    return ...  {assemble.YOUR_ANSWER}"
-    assert "还没有作答 · not attempted yet" in cells[position + 1].outputs[0].text
+    assert "  not attempted yet" in cells[position + 1].outputs[0].text
     assert cells[position + 2].source.startswith("<details><summary>Hint")
     assert "return 2 * number" in cells[position + 3].source
     assert cells[position + 3].source.startswith("<details><summary>One solution")
@@ -241,10 +241,9 @@ def edit_output(chapter, language):
 
 
 def test_check_catches_edited_outputs(copy):
-    edit_output(copy, "zh")
-    assert "zh/02_small.ipynb: not what its source gives" in build.check(copy)[0]
-    edit_output(copy, "en")
-    assert "edited by hand" in build.check(copy)[0]
+    for language in ("zh", "en"):
+        edit_output(copy, language)
+        assert f"{language}/02_small: the stored outputs were edited by hand" in build.check(copy)[0]
 
 
 def test_check_catches_changed_code_and_text(copy):
