@@ -10,7 +10,7 @@ import numpy as np
 from IPython.display import display
 from matplotlib import font_manager
 
-from course_utils import language
+from course_utils import language, pictures
 
 # Okabe and Ito's palette, safe for colour-blind readers; never the only difference between two lines.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933"]
@@ -49,6 +49,9 @@ def use_style() -> None:
 def show(figure, *, alt: str, alt_zh: str) -> None:
     """Show a figure, then close it; the only way the course shows one.
 
+    The picture goes out as image/png, for programs, and as HTML, for readers: JupyterLab prefers the latter, also in a
+    notebook that it does not trust, and keeps its alt text.
+
     Args:
         figure: a matplotlib figure.
         alt: what is seen, in English, for readers who do not see the picture. No numbers of a run.
@@ -60,9 +63,13 @@ def show(figure, *, alt: str, alt_zh: str) -> None:
     figure.savefig(stream, format="png", dpi=1.6 * _PIXELS_PER_INCH, metadata={"Software": None})
     width, height = (round(inches * _PIXELS_PER_INCH) for inches in figure.get_size_inches())
     plt.close(figure)
-    seen = alt_zh if language.current() == "zh" else alt
+    chinese = language.current() == "zh"
+    seen = alt_zh if chinese else alt
+    png = base64.b64encode(stream.getvalue()).decode("ascii")
+    # The figure's labels are English: in Chinese, what is seen also stands below it.
+    markup = pictures.as_html(png, seen, width, height, caption=seen if chinese else "")
     display(
-        {"image/png": base64.b64encode(stream.getvalue()).decode("ascii"), "text/plain": f"[{seen}]"},
+        {"image/png": png, "text/html": markup, "text/plain": f"[{seen}]"},
         metadata={"image/png": {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}},
         raw=True,
     )

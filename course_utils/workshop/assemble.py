@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils import pictures
 from course_utils.workshop import numbers, typeset
 from course_utils.workshop.source import Source
 
@@ -139,13 +140,16 @@ def alt_of(output) -> str | None:
 
 
 def localise(output, language: str):
-    """Give a figure's output the alt text of its notebook's language."""
-    if language != "zh" or "data" not in output:
+    """Give a figure's output the alt text of its notebook's language, as metadata, text and HTML."""
+    picture = output.get("metadata", {}).get("image/png", {})
+    if "alt_zh" not in picture:
         return output
-    picture = output.metadata.get("image/png", {})
-    if "alt_zh" in picture:
-        picture["alt"] = picture["alt_zh"]
+    caption = ""
+    if language == "zh":
+        caption = picture["alt"] = picture["alt_zh"]
         output.data["text/plain"] = f"[{picture['alt_zh']}]"
+    png, width, height = output.data["image/png"], picture["width"], picture["height"]
+    output.data["text/html"] = pictures.as_html(png, picture["alt"], width, height, caption)
     return output
 
 
