@@ -12,7 +12,7 @@ from IPython.display import display
 from matplotlib import font_manager
 from matplotlib.text import Text
 
-from course_utils import language
+from course_utils import language, pictures
 
 # Okabe and Ito's palette, safe for colour-blind readers; never the only difference between two lines.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933"]
@@ -51,6 +51,9 @@ def use_style() -> None:
 def show(figure, *, alt: str, alt_zh: str) -> None:
     """Show a figure, then close it; the only way the course shows one.
 
+    The picture goes out as image/png, for programs, and as HTML, for readers: JupyterLab prefers the latter, also in a
+    notebook that it does not trust, and keeps its alt text.
+
     Args:
         figure: a matplotlib figure.
         alt: what is seen, in English, for readers who do not see the picture. No numbers of a run.
@@ -61,14 +64,17 @@ def show(figure, *, alt: str, alt_zh: str) -> None:
     with _texts_in(language.current()) as split:
         picture = _png(figure)
     width, height = (round(inches * _PIXELS_PER_INCH) for inches in figure.get_size_inches())
-    seen = alt_zh if language.current() == "zh" else alt
+    chinese = language.current() == "zh"
+    seen = alt_zh if chinese else alt
     metadata = {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}
     if split:  # a build, and words in the figure: the Chinese notebook gets a drawing of its own
         with _texts_in("zh"):
             metadata["png_zh"] = _png(figure)
     plt.close(figure)
+    # What is seen also stands below the figure in Chinese: its labels may be English. A build makes the HTML again.
+    markup = pictures.as_html(picture, seen, width, height, caption=seen if chinese else "")
     display(
-        {"image/png": picture, "text/plain": f"[{language.words(alt, alt_zh)}]"},
+        {"image/png": picture, "text/html": markup, "text/plain": f"[{language.words(alt, alt_zh)}]"},
         metadata={"image/png": metadata},
         raw=True,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils import pictures
 from course_utils.language import side
 from course_utils.workshop import numbers, typeset
 from course_utils.workshop.source import Source
@@ -146,19 +147,18 @@ def alt_of(output) -> str | None:
 
 
 def localise(output, language: str):
-    """Keep one language's side of an output: of its texts, of its picture and of the picture's alt text."""
+    """Keep one language's side of an output: of its texts, of its picture and of the picture's alt text, HTML too."""
     output = nbformat.from_dict(_one_side(output, language))
-    if "data" not in output:
+    picture = output.get("metadata", {}).get("image/png", {})
+    if "alt_zh" not in picture:
         return output
-    picture = output.metadata.get("image/png", {})
-    drawn_zh = picture.pop("png_zh", None)
-    if language != "zh":
-        return output
-    if drawn_zh:
-        output.data["image/png"] = drawn_zh
-    if "alt_zh" in picture:
-        picture["alt"] = picture["alt_zh"]
+    drawn_zh, caption = picture.pop("png_zh", None), ""
+    if language == "zh":
+        output.data["image/png"] = drawn_zh or output.data["image/png"]
+        caption = picture["alt"] = picture["alt_zh"]
         output.data["text/plain"] = f"[{picture['alt_zh']}]"
+    png, width, height = output.data["image/png"], picture["width"], picture["height"]
+    output.data["text/html"] = pictures.as_html(png, picture["alt"], width, height, caption)
     return output
 
 

@@ -361,7 +361,7 @@ def _give_clean_outputs(built) -> None:
 
 def _private_text(text: str) -> str | None:
     """Return a path of this machine or its user's name, if the text holds one."""
-    text = re.sub(r'"image/png": "[^"]*"', "", text)
+    text = re.sub(r'"image/png": "[^"]*"|data:image/png;base64,[A-Za-z0-9+/=]*', "", text)
     for secret in (str(ROOT), str(Path.home()), tempfile.gettempdir() + os.sep):
         if len(secret) > 4 and secret in text:
             return secret

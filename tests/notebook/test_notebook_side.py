@@ -191,6 +191,11 @@ def test_show_displays_png_with_alt_text_and_closes(monkeypatch):
     data, metadata = shown[0]
     assert data["text/plain"] == "[一条线]" and len(data["image/png"]) > 1000
     assert metadata["image/png"] == {"alt": "一条线", "alt_zh": "一条线", "width": 252, "height": 168}
+    png = data["image/png"]
+    assert data["text/html"] == (
+        '<figure style="margin: 0"><img alt="一条线" width="252" height="168" style="max-width: 100%; height: auto" '
+        f'src="data:image/png;base64,{png}"><figcaption>一条线</figcaption></figure>'
+    )
     assert not plt.fignum_exists(figure.number)
     with pytest.raises(ValueError, match="alt"):
         plots.show(figure, alt="", alt_zh="一条线")

@@ -14,14 +14,15 @@ from course_utils.workshop import assemble, bands, build, jobs, seeds, source
 from course_utils.workshop import lint as rules
 from course_utils.workshop.chapters import PASSED
 
-IN_CODE = ", band=choose(smoke=(0, 1), laptop=(0.4, 0.6), full=(0.4, 0.6))"
+IN_CODE = """band = choose(smoke=(0, 1), laptop=(0.4, 0.6), full=(0.4, 0.6))
+results.record("small.number", 0.5, band=band)"""
 CELL = 'results.record("small.number", 0.5)'
 GOOD = {"laptop": {"small.number": [0.4, 0.6]}, "smoke": {"small.number": [0.3, 0.7]}, "why": {}}
 
 
 def carried_over(folder, content=GOOD, cell=CELL):
     """The small chapter with its bands beside the results instead of in its code."""
-    read = small_chapter(folder, lambda text: text.replace(CELL.replace(")", IN_CODE + ")"), cell))
+    read = small_chapter(folder, lambda text: text.replace(IN_CODE, cell))
     if content is not None:
         files.write(read.chapter.bands, bands.as_text(content))
     return read

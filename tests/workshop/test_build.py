@@ -67,6 +67,8 @@ def test_figures_carry_alt_text_of_their_language(built):
         )
         assert [assemble.alt_of(output) for output in cell.outputs] == [alt]
         assert cell.metadata.mystnb.image.alt == alt
+        markup = cell.outputs[0]["data"]["text/html"]
+        assert f'<img alt="{alt}"' in markup and (f"<figcaption>{alt}" in markup) is (language == "zh")
 
 
 def test_plumbing_is_folded_and_nothing_else(built):
@@ -104,7 +106,7 @@ def test_a_heavy_hero_is_refused(copy, monkeypatch):
     monkeypatch.setattr(assemble, "MOST_HERO_BYTES", 1000)
     hero = changed(copy, "# %%\nfigure, axis", '# %% tags=["hero"]\nfigure, axis')
     with pytest.raises(build.BuildError, match="kB; it has at most 1"):
-        build.finished_notebooks(hero, notebook(copy))
+        build.finished_notebooks(hero, build.stored_notebooks(copy.chapter))
 
 
 def test_results_hold_number_band_and_cost(built):
@@ -227,6 +229,15 @@ def test_printed_text_is_stored_in_one_piece():
     cell.outputs = [pieces[0], pieces[1], figure, pieces[2]]
     build._give_clean_outputs(nbformat.v4.new_notebook(cells=[cell]))
     assert [output.get("text") for output in cell.outputs] == ["a\nbc\n", None, "d\n"]
+
+
+def test_figures_of_earlier_executions_become_html_too(copy):
+    stored = notebook(copy)
+    cell = next(cell for cell in assemble.code_cells(stored) if "plots.show" in cell.source)
+    del cell.outputs[0]["data"]["text/html"]
+    for built in build.finished_notebooks(copy, {"en": stored, "zh": stored}).values():
+        cells = [cell for cell in assemble.code_cells(built) if "plots.show" in cell.source]
+        assert "<img alt=" in cells[0].outputs[0]["data"]["text/html"]
 
 
 def test_check_is_content_with_what_build_wrote(copy):
