@@ -150,8 +150,8 @@ def _note(stored: int, positions_in_all: int, others: list) -> str:
     if not english:
         return ""
     return language.words(
-        f"({'; '.join(english)}; all of them with a running kernel)",
-        f"（{'；'.join(chinese)}；运行本单元格后可任意拖动）",
+        f"({'; '.join(english)}; run the notebook for all of them)",
+        f"（{'；'.join(chinese)}；运行 notebook 后可任意拖动）",
     )
 
 

@@ -96,20 +96,20 @@ def test_what_is_seen_first_is_the_start_and_the_slider_comes_only_where_scripts
 
 
 def test_a_page_without_a_kernel_says_what_a_kernel_would_add():
-    assert "kernel" not in box_of().stored
+    assert "run the notebook" not in box_of().stored
     assert (
-        "(length = 2; all of them with a running kernel)"
+        "(length = 2; run the notebook for all of them)"
         in box_of(slope=few(), length=ipywidgets.IntSlider(value=2)).stored
     )
     slope = ipywidgets.FloatSlider(value=0.5, min=0, max=3, step=0.1)
-    assert "(13 of 31 positions; all of them with a running kernel)" in box_of(slope=slope).stored
+    assert "(13 of 31 positions; run the notebook for all of them)" in box_of(slope=slope).stored
 
 
 def test_the_chinese_page_speaks_chinese(monkeypatch):
     monkeypatch.setenv("COURSE_LANGUAGE", "zh")
     stored = box_of(slope=few(), length=ipywidgets.IntSlider(value=2)).stored
     assert 'alt="一条直线"' in stored and "<figcaption>一条直线</figcaption>" in stored
-    assert "（length = 2；运行本单元格后可任意拖动）" in stored and "kernel" not in stored
+    assert "（length = 2；运行 notebook 后可任意拖动）" in stored and "run the" not in stored
 
 
 def test_a_build_gives_each_language_its_own_side(monkeypatch):
