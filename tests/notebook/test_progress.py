@@ -290,7 +290,7 @@ test_progress.fit(curve=True)[0]["loss"]
 
 @pytest.fixture(scope="module")
 def kernel():
-    manager, client = jupyter_client.manager.start_new_kernel(startup_timeout=180)
+    manager, client = jupyter_client.manager.start_new_kernel(startup_timeout=600)
     yield client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
