@@ -65,7 +65,7 @@ def copies(tmp_path_factory):
         yield root / "my-course", address, chapter
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def wait_until_answers(address: str) -> None:
