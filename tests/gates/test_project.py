@@ -186,6 +186,12 @@ def test_the_links_of_a_front_page_lead_somewhere(name):
     assert len(files) > 20 and [place for place in files if not (ROOT / place).exists()] == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_no_paragraph_of_a_front_page_begins_with_a_comment(name):
+    # Markdown would take the whole line for HTML.
+    assert re.findall(r"^ {0,3}<!--\{\{.*", page(name), re.MULTILINE) == []
+
+
 def test_both_front_pages_say_the_same_sizes():
     said = [set(re.findall(r"course:(\w+_gb)", page(name))) for name in PAGES]
     assert (
