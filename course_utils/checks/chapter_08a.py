@@ -36,7 +36,7 @@ def sparse_bytes(answer):
     expect(
         found != survivors * 6 + kernel.shape[1] * 4,
         "计数是每行一个，不是每列一个",
-        "one counter per row, not one per column",
+        "a counter belongs to a row, not to a column",
     )
     positive = int(np.sum(kernel > 0))
     expect(
