@@ -916,8 +916,8 @@ plots.show(
 # missing from the data, and the average hid it.
 #
 # So the data matter. But how large is the *gap* between the groups, and does it close? Here be careful: the picture of examples showed a 4, a 7, a 4 and a 9. In MNIST
-# hardly any zeros and few ones lean back, and these two digits are easy. The others contain them, the group does not. So even a perfectly fair training set would leave a gap, and
-# its natural size is not zero: we compare different *digits* as well as different slants. What the figure can show is the rise of each row, which compares the same test
+# hardly any zeros and few ones lean back, and these two are usually the easiest digits. The others contain them, the group hardly does. So even with a perfectly fair training set there is no reason
+# to expect a gap of zero: we compare different *digits* as well as different slants. What the figure can show is the rise of each row, which compares the same test
 # digits with themselves. To compare the rows with each other, give the others the group's mix of digits first: accuracy per digit, averaged with the
 # group's shares. We have not done that here; with `digits.y_test` it takes a few lines, and you should try it. **First compare like with like.**
 #
@@ -966,14 +966,14 @@ plots.show(
 #
 # $$ \frac{\sqrt{n}}{f_q} = \frac{n}{f_c} \quad\Rightarrow\quad n = \left(\frac{f_c}{f_q}\right)^2, \qquad \text{after } t = \frac{f_c}{f_q^2} \text{ seconds.} $$
 
-# %% [markdown] lang="zh" of="a3ec6291" tags=["answer"]
+# %% [markdown] lang="zh" of="e97fdf10" tags=["answer"]
 # **答案。** 训练集里一个也没有时，这一群认对 {{slices.group_accuracy_at_0_percent:.1%}}；占到十分之一时，同样这些测试样本认对
 # {{slices.group_accuracy_at_10_percent:.1%}}（三个种子：先是 {{seeds:slices.group_accuracy_at_0_percent:.1%}}，后是
 # {{seeds:slices.group_accuracy_at_10_percent:.1%}}）。其余样本分别是 {{slices.others_accuracy_at_0_percent:.1%}} 和
 # {{slices.others_accuracy_at_10_percent:.1%}}，没有测得出的损失。程序里没有哪一行写着“对他们差一点”：是数据里缺了这一群，而平均分把它盖住了。
 #
 # 所以数据很重要。可是两群之间的差距究竟有多大，补不补得平？这里要小心：上面的例子里，后仰的四个是 4、7、4、9。MNIST 里几乎没有后仰的 0，
-# 后仰的 1 也很少，而 0 和 1 恰恰好认。其余样本里有它们，这一群里没有。所以就算训练集完全公平，差距也不会是零：我们比的不只是斜度，还有不同的数字。
+# 后仰的 1 也很少，而 0 和 1 通常最好认。其余样本里有它们，这一群里几乎没有。所以就算训练集完全公平，也没有理由指望差距是零：我们比的不只是斜度，还有不同的数字。
 # 这张图能说明的，是每一排点自己的上升，那是同一批测试样本自己与自己比。两排之间要比，得先让其余样本的数字构成与这一群相同：
 # 分别算每个数字的准确率，再按这一群的构成加权平均。这一步我们没有做；有了 `digits.y_test`，几行就够，请你试试。
 # **要比较，先让比较的双方可比。**

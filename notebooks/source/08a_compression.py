@@ -2,12 +2,12 @@
 # # 8a Compression: pruning, quantisation, distillation
 #
 # A trained network is larger than it needs to be. In this chapter you shrink one network in three ways: delete weights, store them
-# with fewer bits, or let it teach a small network. In the picture, every point is a version of it; the further left, the smaller its file. One is twenty times
-# smaller than the original, and another keeps the full accuracy with a seventh of the bytes.
+# with fewer bits, or let it teach a small network. In the picture, every point is a version of it; the further left, the smaller its file. One has a twentieth of
+# the original's bytes, and another keeps the full accuracy with a seventh of the bytes.
 #
 # Then you put a clock on all of them. What it says is not what the words "smaller" and "fewer" suggest.
 
-# %% [markdown] lang="zh" of="4d3550ed"
+# %% [markdown] lang="zh" of="cfdc0e8e"
 # # 8a 模型压缩：剪枝、量化、知识蒸馏
 #
 # 训练好的网络，往往比实际需要的大。这一章用三种办法压缩同一个网络：删掉一部分权重；用更少的比特存权重；或者让它去教一个小网络。
