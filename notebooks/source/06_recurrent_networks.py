@@ -846,7 +846,8 @@ plots.show(
 )
 
 # %% [markdown] lang="en" tags=["answer"]
-# **Answer.** The right panel shows a *threshold*. Networks whose gradient at the first digit is below about $10^{-5}$ before training
+# **Answer.** In the right panel each network has three points, from top to bottom for 0, 2 and 4 followers (the two GRU points at the
+# bottom are level). It shows a *threshold*. Networks whose gradient at the first digit is below about $10^{-5}$ before training
 # all end at guessing. Above that, other things decide: the best recurrent result of all, the GRU with nothing to hold, has a gradient of
 # only $10^{-2}$. With two followers, the LSTM reaches {{lstm.accuracy_2_followers:.1%}} with Keras' start and
 # {{lstm_bias_4.accuracy_2_followers:.1%}} with a bias of 4 (three seeds: {{seeds:lstm.accuracy_2_followers:.1%}} and
@@ -862,8 +863,8 @@ plots.show(
 # And clipping? Take the simple cell with $U \times 2$, one digit on each page, plain gradient descent at a high learning rate, once with the
 # gradient clipped at 1 and once without, all else equal.
 
-# %% [markdown] lang="zh" of="a036744e" tags=["answer"]
-# **答案。** 右图呈现的是一个**门槛**。训练之前，传到第一个数字的梯度低于大约 $10^{-5}$ 的网络，最后全在瞎猜；高于门槛的，就由别的因素决定了：
+# %% [markdown] lang="zh" of="72023192" tags=["answer"]
+# **答案。** 右图里每个网络有三个点，自上而下是后面跟 0、2、4 个数字（普通 GRU 下面那两个点持平）。图上呈现的是一个**门槛**。训练之前，传到第一个数字的梯度低于大约 $10^{-5}$ 的网络，最后全在瞎猜；高于门槛的，就由别的因素决定了：
 # 循环网络里成绩最好的，是后面没有数字时的 GRU，它的梯度只有 $10^{-2}$。后面跟两个数字时，用 Keras 初始值的 LSTM 是
 # {{lstm.accuracy_2_followers:.1%}}，偏置为 4 的是 {{lstm_bias_4.accuracy_2_followers:.1%}}（三个种子：
 # {{seeds:lstm.accuracy_2_followers:.1%}} 与 {{seeds:lstm_bias_4.accuracy_2_followers:.1%}}）。偏置里的一个数，就决定了学不学得会。还有三点：

@@ -317,7 +317,7 @@ sliders.picture(chin, alt="where the chin looks at this divisor", alt_zh="除以
 # {{scores.variance_exponent_divided:.2f}} after dividing. The largest weight climbs towards 1. The Jacobian of the typical
 # query (the median) is *not* yet gone at $d = 64$: it is about half of what the division keeps. At 256 it is down to less than a
 # tenth, at 1,024 to less than a thousandth. A few queries always have two keys that are nearly equal, and those keep their gradient.
-# The chin shows the same: undivided, it sees itself only; divided by 8, also brows, nose, mouth and shoulders, other edges that run the
+# The chin shows the same (each panel has its own colour scale; the largest weight is in its title): undivided, it sees itself only; divided by 8, also brows, nose, mouth and shoulders, other edges that run the
 # same way; divided by 64, everything looks nearly alike, and there is nothing to choose.
 #
 # ## Masks: what must not be seen
@@ -332,11 +332,11 @@ sliders.picture(chin, alt="where the chin looks at this divisor", alt_zh="除以
 # joins two masks with `&`; its third "sentence" is all padding, so its queries have *nothing* to look at, and the softmax
 # becomes $0/0$.
 
-# %% [markdown] lang="zh" of="3ab826ed" tags=["answer"]
+# %% [markdown] lang="zh" of="c9431c1b" tags=["answer"]
 # **答案。** 不除的话，方差随 $d$ 成正比增长：测得的指数是 {{scores.variance_exponent:.2f}}，除过之后是
 # {{scores.variance_exponent_divided:.2f}}。最大的权重逐渐逼近 1。雅可比矩阵（取中位数，代表一般的查询）在 $d = 64$ 时还没有消失，
 # 大约是除过之后的一半；到 256 不足十分之一，到 1,024 不足千分之一。总有少数查询碰巧有两个不相上下的键，它们的梯度还在。
-# 下巴那幅图说的是同一件事：不除，它只看得见自己；除以 8，眉毛、鼻子、嘴和肩膀这些走向相同的边缘也亮了；除以 64，处处差不多，也就无从选择。
+# 下巴那组图说的是同一件事（每幅各有各的色标，最大的权重写在标题里）：不除，它只看得见自己；除以 8，眉毛、鼻子、嘴和肩膀这些走向相同的边缘也亮了；除以 64，处处差不多，也就无从选择。
 #
 # ## 掩码：不该看的不许看
 #
@@ -391,7 +391,7 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
-# Only $-\infty$ before the softmax is tight. Setting the weights to 0 *after* the softmax looks harmless, but the hidden score stays in
+# In the squares each row is a query, each column a key. Only $-\infty$ before the softmax is tight. Setting the weights to 0 *after* the softmax looks harmless, but the hidden score stays in
 # the denominator, so the remaining weights still change with it. A score of 0 still gets a share ($e^0 = 1$), and so does $-1$. The mask
 # that was transposed by mistake hides the past and shows the future.
 #
@@ -417,8 +417,8 @@ plots.show(
 # another, this is **cross attention**: a decoder asks what the encoder has read. Below, four words ask six with two heads, forward and then
 # backward.
 
-# %% [markdown] lang="zh" of="3777a604"
-# 只有在 softmax 之前换成 $-\infty$ 才不泄漏。在 softmax **之后**把权重置 0 看似无害，可是被藏起来的分数仍留在分母里，别的权重照样随它变化。
+# %% [markdown] lang="zh" of="833c2c24"
+# 方阵里每行是一个查询，每列是一个键。只有在 softmax 之前换成 $-\infty$ 才不泄漏。在 softmax **之后**把权重置 0 看似无害，可是被藏起来的分数仍留在分母里，别的权重照样随它变化。
 # 分数置 0 也不行，$e^0 = 1$，仍占一份；换成 $-1$ 同样如此。误转置了的掩码，藏起来的是过去，露出来的是未来。
 #
 # 查询什么也看不到时，我们的参考实现给出 0，`keras.ops.dot_product_attention` 给出的却是**所有**值的平均，连禁止看的也算在内。
@@ -588,7 +588,7 @@ plots.show(
 #
 # ```
 # 后置:  x ──┬── 部件 ──(+)── 归一化 ──►      前置:  x ──┬── 归一化 ── 部件 ──(+)──►
-#            └───────────┘                               └────────────────────┘
+#            └───────────┘                               └─────────────────────┘
 #
 # 编码器块:   自注意力 → 前馈
 # 解码器块:   带因果掩码的自注意力 → 对编码器的交叉注意力 → 前馈
@@ -852,7 +852,7 @@ plots.show(
     alt_zh="两条规则和六个网络在随机词与同字母异序词上的准确率，虚线是看不见次序者在后者上的上限。")
 
 # %% [markdown] lang="en"
-# The dotted line is the ceiling, and the two that are blind to order stay below it: the bag reaches
+# (Grey bars: lowest to highest of three stored seeds.) The dotted line is the ceiling, and the two that are blind to order stay below it: the bag reaches
 # {{bag.anagram_accuracy:.1%}} on the anagrams, the encoder without positions {{none.anagram_accuracy:.1%}}, no better than always giving the
 # most common count. All three encodings break through, and so does the causal mask alone, with
 # {{causal_mask.anagram_accuracy:.1%}}; the clinic below says why.
@@ -869,8 +869,8 @@ plots.show(
 # Where does the network look? In the next figure each row asks and each column is looked at, one panel per head (positions learned). The
 # two words have the same letters.
 
-# %% [markdown] lang="zh" of="7852ce59"
-# 虚线是上限，看不见次序的两个都在它之下：在字母异位词上，字母袋是 {{bag.anagram_accuracy:.1%}}，没有位置信息的编码器是
+# %% [markdown] lang="zh" of="84f74d96"
+# （灰条是保存的三个种子的最低到最高。）虚线是上限，看不见次序的两个都在它之下：在字母异位词上，字母袋是 {{bag.anagram_accuracy:.1%}}，没有位置信息的编码器是
 # {{none.anagram_accuracy:.1%}}，不比总猜最常见的音节数强。三种位置编码都突破了上限；只加因果掩码也突破了，为
 # {{causal_mask.anagram_accuracy:.1%}}，原因见后面的公式门诊。
 #
