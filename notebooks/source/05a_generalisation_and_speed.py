@@ -287,8 +287,8 @@ plots.show(
 #
 # What does that show? Less than it seems. The winner differs from the others in *two* things, the warm-up and the cosine, and the
 # two runs that would separate them (a cosine without warm-up, a constant rate with one) are not made here. Nor was the highest rate tuned for
-# each schedule; 0.3 suits the winner. What speaks for the warm-up is that the lead is there after *one* epoch, before the rates
-# have fallen much, and the next section. And it fades with more data: in the full run, on 50,000 digits, the constant rate reaches
+# each schedule; 0.3 was chosen for a recipe with a warm-up. Two things speak for the warm-up: the lead is there after *one* epoch, when
+# the constant and the step schedule have not fallen at all; and the next section. And it fades with more data: in the full run, on 50,000 digits, the constant rate reaches
 # {{full:schedule.constant_accuracy:.1%}} and the winner {{full:schedule.cosine_accuracy:.1%}}.
 #
 # One thing to keep in any case: a schedule must reach (nearly) zero *when the training ends*. The number of epochs belongs to
@@ -304,12 +304,12 @@ plots.show(
 # A trap: what `fit` reports as `loss` is the running *mean* of the epoch, which hides the explosion. The loop below resets it
 # before each batch.
 
-# %% [markdown] lang="zh" of="8e9b95fc" tags=["answer"]
+# %% [markdown] lang="zh" of="293552b6" tags=["answer"]
 # **答案。** 预热加余弦从第一轮一直领先到最后，达到 {{schedule.cosine_accuracy:.1%}}；其次是阶梯，{{schedule.step_accuracy:.1%}}。
 # 三个种子下，两者的范围相距很远：{{seeds:schedule.cosine_accuracy:.1%}} 与 {{seeds:schedule.step_accuracy:.1%}}。
 #
 # 这说明了什么？没有看上去那么多。胜者与别的调度有**两**处不同：预热，以及余弦。要把两者分开，还得再训练两次（不带预热的余弦、带预热的常数），
-# 这里没有做。最高学习率也没有为每种调度分别调过，0.3 恰好适合胜者。能支持预热的有两点：领先在第一轮之后就已出现，那时学习率还没降下多少；
+# 这里没有做。最高学习率也没有为每种调度分别调过，0.3 是为带预热的配方选的。能支持预热的有两点：领先在第一轮之后就已出现，那时“常数”和“阶梯”的学习率还一点没降；
 # 另外就是下一节。数据一多，差距也会缩小：full 配置用 50,000 个样本，学习率不变时达到 {{full:schedule.constant_accuracy:.1%}}，胜者是
 # {{full:schedule.cosine_accuracy:.1%}}。
 #
