@@ -4,7 +4,7 @@
 # Somebody calls `shuffle` on sorted data and is content. The picture shows what the network then sees: the class of
 # each example, batch after batch. On the far right, the data really are shuffled. Second from the left, `shuffle` was
 # called too, with a buffer of a tenth of the data, and the network meets one class after another. Nothing raises an
-# error, nothing gets slower, and most of the accuracy is gone.
+# error, nothing gets slower, and much of the accuracy is gone.
 #
 # Chapter 9 adds machines; this one adds none. Many training loops leave much of their machine idle: the processor
 # waits for images, the accelerator waits for the processor, Python runs between every two operations, and numbers are
@@ -23,11 +23,11 @@
 #
 # **Before you start:** `fit` and the training step (chapters 1 and 5), convolution (2), the Transformer block (7).
 
-# %% [markdown] lang="zh" of="721dd360"
+# %% [markdown] lang="zh" of="1ebff661"
 # # 9a 同一台机器，跑得更快
 #
 # 数据是按类别排好的，有人调用了 `shuffle`，就放心了。下图是网络实际看到的：一批又一批，各是哪些类别。最右边是真正打乱的。
-# 左起第二幅也调用了 `shuffle`，缓冲区是数据的十分之一，结果网络还是一类接一类地看。不报错，也不变慢，准确率却丢了一大半。
+# 左起第二幅也调用了 `shuffle`，缓冲区是数据的十分之一，结果网络还是一类接一类地看。不报错，也不变慢，准确率却丢了一大截。
 #
 # 第 9 章靠加机器提速，本章一台也不加。许多训练循环让机器闲着一大截：处理器等图像，加速器等处理器，每两次运算之间 Python 都要插一句话，
 # 数值还多用了一倍的位数来存。这四样各有办法，而每个办法都能悄无声息地用错。
