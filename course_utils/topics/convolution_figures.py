@@ -28,8 +28,8 @@ def sliding_window(image, kernel, feature_map):
         "marked number that belongs to the window.",
         alt_zh="一个手写数字，上面框出 3×3 的窗口；九个像素、九个权重、九个乘积各写成一格数；最右是特征图，从左往右，"
         "笔画开始处为红，结束处为蓝，框出的那个数来自框出的窗口。",
-        column=ipywidgets.IntSlider(16, 2, columns - 3, description="column"),
-        row=ipywidgets.IntSlider(9, 2, rows - 3, description="row"),
+        column=ipywidgets.IntSlider(16, 2, columns - 3, description=words("column", "列")),
+        row=ipywidgets.IntSlider(9, 2, rows - 3, description=words("row", "行")),
     )
 
 
@@ -53,11 +53,11 @@ def window(image, kernel, feature_map, row, column):
     axes[4].imshow(feature_map, cmap=SIGNED, vmin=-brightest, vmax=brightest)
     total = feature_map[row, column]
     titles = [
-        "image",
-        "9 pixels",
-        "× 9 weights",
-        f"9 products\nsum: {total:.1f}",
-        f"feature map\nhere: {total:.1f}",
+        words("image", "图像"),
+        words("9 pixels", "9 个像素"),
+        words("× 9 weights", "× 9 个权重"),
+        words(f"9 products\nsum: {total:.1f}", f"9 个乘积\n合计：{total:.1f}"),
+        words(f"feature map\nhere: {total:.1f}", f"特征图\n此处：{total:.1f}"),
     ]
     for axis, title in zip(axes, titles, strict=True):
         axis.set(title=title, xticks=[], yticks=[])
@@ -204,8 +204,16 @@ def loss_curve(history) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.2))
     epochs = np.arange(1, len(history["loss"]) + 1)
     panels = [
-        ("loss", words("loss: cross entropy (nats)", "损失（nat）"), words("The loss falls …", "损失下降……")),
-        ("accuracy", words("accuracy", "准确率"), words("… and the accuracy rises", "……准确率上升")),
+        (
+            "loss",
+            words("loss: cross entropy (nats)", "损失（nat）"),
+            words("Training keeps improving …", "训练损失一直在降……"),
+        ),
+        (
+            "accuracy",
+            words("accuracy", "准确率"),
+            words("… validation soon gains little", "……验证不再变好"),
+        ),
     ]
     for axis, (name, label, title) in zip(axes, panels, strict=True):
         for key, text, color, line, marker in [
@@ -218,9 +226,9 @@ def loss_curve(history) -> None:
     axes[0].legend()
     plots.show(
         figure,
-        alt="Left, the cross entropy of training and validation falls from epoch to epoch, steeply at first. Right, both "
-        "accuracies rise towards 1.",
-        alt_zh="左图：训练和验证的交叉熵逐轮下降，开头最快。右图：两条准确率曲线逐轮上升，趋近 1。",
+        alt="Left, the training loss falls from epoch to epoch, steeply at first, while the validation loss is low from the "
+        "first epoch on and hardly changes. Right, the training accuracy rises to that of validation.",
+        alt_zh="左图：训练损失逐轮下降，开头最快；验证损失从第一轮起就低，此后变化很小。右图：训练准确率逐轮上升，追上验证准确率。",
     )
 
 
