@@ -52,12 +52,13 @@ def window(image, kernel, feature_map, row, column):
     _numbers(axes[3], patch * kernel, "{:.1f}", cmap=SIGNED, vmin=-largest, vmax=largest)
     axes[4].imshow(feature_map, cmap=SIGNED, vmin=-brightest, vmax=brightest)
     total = feature_map[row, column]
+    # English in both editions: with a drawing of its own for each language, half of the positions would not be stored.
     titles = [
-        words("image", "图像"),
-        words("9 pixels", "9 个像素"),
-        words("× 9 weights", "× 9 个权重"),
-        words(f"9 products\nsum: {total:.1f}", f"9 个乘积\n合计：{total:.1f}"),
-        words(f"feature map\nhere: {total:.1f}", f"特征图\n此处：{total:.1f}"),
+        "image",
+        "9 pixels",
+        "× 9 weights",
+        f"9 products\nsum: {total:.1f}",
+        f"feature map\nhere: {total:.1f}",
     ]
     for axis, title in zip(axes, titles, strict=True):
         axis.set(title=title, xticks=[], yticks=[])
