@@ -9,7 +9,8 @@ from course_utils import files
 from course_utils.workshop import assemble, numbers, style
 from course_utils.workshop.source import Source, translation_hash
 
-CARRIED_OVER: tuple[str, ...] = ()  # numbers of the chapters that the second edition's rules hold for, too
+# Numbers of the chapters that the second edition's rules hold for, too.
+CARRIED_OVER: tuple[str, ...] = ("02",)
 MOST_CELLS = 60
 MOST_LINES = 25
 MOST_LINES_OPEN, MOST_COLUMNS_OPEN = 15, 88  # what a reader takes in without scrolling
