@@ -270,6 +270,12 @@ def expect_right(model, replicas):
     scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     checking.expect(not scales, "precision", *wanted, "mixed_float16")
     wanted = (
+        "优化器应在 strategy.scope() 中创建",
+        "an optimizer created inside `with strategy.scope():`",
+    )
+    home = getattr(optimizer, "_distribution_strategy", model.distribute_strategy)
+    checking.expect(home is model.distribute_strategy, "optimizer", *wanted, "one from outside")
+    wanted = (
         "多个副本时应使用 keras.Model 自己的 train_step",
         "keras.Model's own train_step on several replicas",
     )

@@ -2,11 +2,13 @@
 
 import copy
 import hashlib
+import html
 import re
 from pathlib import Path
 
 import nbformat
 
+from course_utils.workshop import numbers, typeset
 from course_utils.workshop.source import Source
 
 SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8")
@@ -21,6 +23,8 @@ LANGUAGE_INFO = {
     "nbconvert_exporter": "python",
     "pygments_lexer": "ipython3",
 }
+COLLAPSED = {"setup", "parameters", "plot"}  # tags of cells that a reader opens only on purpose
+MOST_HERO_BYTES = 200_000
 _FOLDED = {
     "hint": {"en": "Hint", "zh": "提示"},
     "solution": {"en": "One solution", "zh": "参考答案"},
@@ -28,7 +32,7 @@ _FOLDED = {
 
 
 def notebook(source: Source, language: str, *, solved: bool = False):
-    """Return the notebook of one language, unexecuted.
+    """Return the notebook of one language, unexecuted. Numbers that no run has stored yet stay placeholders.
 
     Args:
         source: the chapter's source, read.
@@ -57,6 +61,10 @@ def notebook(source: Source, language: str, *, solved: bool = False):
             else:
                 waiting_solution = solved_cell(text)
                 text = learners_cell(text)
+        if cell.kind == "markdown":
+            text = numbers.fill(text, source.chapter, language)
+        if cell.language == "zh":
+            text = typeset.chinese(text)
         if "hint" in cell.tags:
             text = _folded("hint", language, text)
         # A Chinese cell takes its English twin's id, so that the two notebooks line up.
@@ -102,6 +110,30 @@ def copy_outputs(origin, target, language: str) -> None:
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
 
 
+def show_hero(built, chapter, language: str) -> None:
+    """Show the figure of the cell tagged hero under the title, too, if its notebook has been executed.
+
+    The picture stands in the text as data: MyST-NB knows no attachments, and a file beside the notebook would be lost
+    when a learner copies it. It holds the very bytes of the output below: to make them fewer would give other bytes
+    with every version of the library that does it, and `build --check` compares them.
+
+    Raises:
+        ValueError: the picture is larger than a first screen may be.
+    """
+    cell = next((cell for cell in built.cells if "hero" in cell.metadata.get("tags", [])), None)
+    figure = next((output for output in cell.outputs if alt_of(output)), None) if cell else None
+    if figure is None:
+        return
+    picture, alt = figure["data"]["image/png"].strip(), alt_of(figure) or ""
+    if len(picture) > MOST_HERO_BYTES:
+        raise ValueError(f"the hero has {len(picture) // 1000} kB; it has at most {MOST_HERO_BYTES // 1000}")
+    width = figure["metadata"]["image/png"]["width"]
+    text = f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/png;base64,{picture}">'
+    if language == "zh":
+        text += f"\n\n{alt}"  # the words in the figure are English
+    built.cells.insert(1, _cell(chapter, "markdown", text, "the hero's picture", ["hero-picture"], {}))
+
+
 def alt_of(output) -> str | None:
     return output.get("metadata", {}).get("image/png", {}).get("alt")
 
@@ -140,4 +172,17 @@ def _cell(chapter, kind, text, identity, tags, seen):
     cell = make(text, id=digest)
     if tags:
         cell.metadata["tags"] = list(tags)
+    if COLLAPSED & set(tags):
+        _collapse(cell)
     return cell
+
+
+def _collapse(cell) -> None:
+    """Show a cell's output and fold its code away, wherever a notebook file can ask for that.
+
+    JupyterLab reads `jupyter.source_hidden`, Colab `cellView` (not run here), MyST-NB the tag `hide-input`. VS Code
+    keeps what is folded in its own workspace and reads nothing from the file (microsoft/vscode#158716).
+    """
+    cell.metadata["jupyter"] = {"source_hidden": True}
+    cell.metadata["cellView"] = "form"
+    cell.metadata["tags"].append("hide-input")

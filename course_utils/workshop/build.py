@@ -20,10 +20,10 @@ import nbformat
 
 from course_utils import files
 from course_utils.language import LANGUAGES
-from course_utils.workshop import assemble, source
+from course_utils.workshop import assemble, numbers, source
 from course_utils.workshop.chapters import FAILED, INTERRUPTED, PASSED, ROOT, Chapter, choose, relative
 from course_utils.workshop.command import act, add_jobs
-from course_utils.workshop.lint import lint
+from course_utils.workshop.lint import awaited, lint, style_report
 from course_utils.workshop.source import Source
 from course_utils.workshop.stamp import stamp
 
@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--lint", action="store_true", help="only check the sources' rules")
     parser.add_argument(
+        "--style", action="store_true", help="report words to replace, by chapter and language"
+    )
+    parser.add_argument(
         "--accept", action="store_true", help="stamp the named chapters' reviewed translations"
     )
     parser.add_argument("--force", action="store_true", help="execute even when nothing changed")
@@ -66,7 +69,13 @@ def _build(options: argparse.Namespace) -> int:
         if not options.chapters:
             return _finish(["--accept needs the chapters whose translations you reviewed"])
     sources = [source.read(chapter) for chapter in chosen]
+    if options.style:
+        print("\n".join(style_report(sources)))
+        return PASSED
     problems = [complaint for read in sources for complaint in lint(read)]
+    if not (options.lint or options.check):
+        # The seeds and the full run come after the build; it says in the end that they are missing.
+        problems = [complaint for complaint in problems if complaint not in awaited(sources)]
     if problems or options.lint:
         return _finish(problems)
     if options.solved or options.nbgrader:
@@ -117,7 +126,27 @@ def build(sources: list[Source], *, force: bool = False, parallel: int = 1) -> t
 
         if jobs.run(list(waiting), parallel, finished):
             return problems, True
-    return problems, False
+    return problems + [problem for read in sources for problem in _write_again(read)], False
+
+
+def _write_again(read: Source) -> list[str]:
+    """Write a chapter that shows numbers of others once more, as these may have run after it; return what is missing."""
+    previous = _read(read.chapter.notebook("en"))
+    if execution_needed(read, previous):
+        return []  # it failed, and somebody has been told
+    if any(numbers.other_chapters(cell.text, read.chapter) for cell in read.cells if cell.language):
+        _write(read, previous)
+    return unfilled(read)
+
+
+def unfilled(read: Source) -> list[str]:
+    """Return the numbers in a chapter's prose that no stored run has."""
+    return [
+        f"{read.chapter.source.name}:{cell.line}: {{{{{inner}}}}}: {why}"
+        for cell in read.cells
+        if cell.language
+        for inner, why in numbers.problems(cell.text, read.chapter)
+    ]
 
 
 def check(read: Source) -> list[str]:
@@ -131,7 +160,7 @@ def check(read: Source) -> list[str]:
         return [f"{chapter.stem}: the stored outputs were edited by hand; {again} --force"]
     if execution_needed(read, previous):
         return [f"{chapter.stem}: what it runs or reads changed since it was executed; {again}"]
-    problems = []
+    problems = unfilled(read)
     for language, built in finished_notebooks(read, previous).items():
         path = chapter.notebook(language)
         stored = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -175,6 +204,10 @@ def finished_notebooks(read: Source, origin) -> dict:
             generated = _generated_output(read.chapter, cell, language)
             if generated is not None:
                 cell.outputs = [generated]
+        try:
+            assemble.show_hero(built, read.chapter, language)
+        except ValueError as error:
+            raise BuildError(str(error)) from error
         built.metadata.course["stamp"] = stamp_now(read)
         built.metadata.course["outputs"] = outputs_hash(built)
         nbformat.validate(built)

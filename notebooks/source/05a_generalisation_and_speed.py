@@ -789,8 +789,8 @@ def run(name, recipe, epochs, seed=SEED, images=many):
     """Train by a recipe; return (seconds, test accuracy)."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    optimizer = recipe["optimizer"](epochs * -(-images // recipe["batch_size"]))  # a schedule must know the steps
     with strategy.scope():
+        optimizer = recipe["optimizer"](epochs * -(-images // recipe["batch_size"]))  # a schedule must know the steps
         model = compiled(recipe["build"](), optimizer, recipe["smoothing"], recipe["together"], recipe["metrics"])
     targets = np.eye(10, dtype="float32")[y_train] if recipe["smoothing"] else y_train
     history = training.fit(model, x_train[:images], targets[:images], name=f"{name} {seed}", epochs=epochs,

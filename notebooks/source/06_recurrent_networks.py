@@ -824,7 +824,9 @@ clipping_bands = {
 for (name, band), limit in zip(clipping_bands.items(), (None, 1.0), strict=True):
     model, start = readers[simple_rnn]
     model.set_state_tree(start)
-    model.compile(keras.optimizers.SGD(0.5, global_clipnorm=limit), model.loss, metrics=["accuracy"], steps_per_execution=choose(smoke=1, laptop=8, full=8))
+    with strategy.scope():
+        optimizer = keras.optimizers.SGD(0.5, global_clipnorm=limit)
+        model.compile(optimizer, model.loss, metrics=["accuracy"], steps_per_execution=choose(smoke=1, laptop=8, full=8))
     kernel, recurrent_kernel, bias = model.layers[0].get_weights()
     model.layers[0].set_weights([kernel, 2 * recurrent_kernel, bias])
     training.fit(model, x_train, y_train, name=name, epochs=choose(smoke=1, laptop=3, full=3), batch_size=64)

@@ -108,9 +108,10 @@ x_train, y_train = datasets.as_images(digits.x_train[:count]), digits.y_train[:c
 x_test, y_test = datasets.as_images(digits.x_test[:tested]), digits.y_test[:tested].astype(int)
 del digits  # 55 MB that the rest of the chapter does not need
 
-linear = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="scores")])
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-linear.compile(keras.optimizers.Adam(0.003), cross_entropy, steps_per_execution=choose(smoke=1, laptop=8, full=8))
+with strategy.scope():
+    linear = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="scores")])
+    linear.compile(keras.optimizers.Adam(0.003), cross_entropy, steps_per_execution=choose(smoke=1, laptop=8, full=8))
 training.fit(linear, x_train, y_train, name="linear", epochs=3)
 print("parameters · 参数:", f"{linear.count_params():,}")
 
@@ -958,12 +959,13 @@ def scorecard(model):
     return [training.accuracy(model, x_test, y_test, batch_size=200), area[0] - area[1], area[0] - area[2], np.mean(agreement)]
 
 
-temperature = tf.Variable(1.0)  # one compiled student for both lessons
-student = keras.Sequential([
-    keras.Input((28, 28, 1)), layers.Conv2D(8, 5, strides=2, activation="relu"),
-    layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
-student.compile(keras.optimizers.Adam(0.002), lambda truth, scores: temperature**2 * keras.losses.categorical_crossentropy(
-    truth, scores / temperature, from_logits=True), steps_per_execution=choose(smoke=1, laptop=8, full=8))
+with strategy.scope():  # one compiled student for both lessons
+    temperature = tf.Variable(1.0)
+    student = keras.Sequential([
+        keras.Input((28, 28, 1)), layers.Conv2D(8, 5, strides=2, activation="relu"),
+        layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
+    student.compile(keras.optimizers.Adam(0.002), lambda truth, scores: temperature**2 * keras.losses.categorical_crossentropy(
+        truth, scores / temperature, from_logits=True), steps_per_execution=choose(smoke=1, laptop=8, full=8))
 student.optimizer.build(student.trainable_variables)
 student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
 print("network, student · 网络、学生:", f"{network.count_params():,}, {student.count_params():,} parameters · 参数")

@@ -52,6 +52,7 @@ from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up 
 
 # %%
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -734,7 +735,7 @@ if strategy.num_replicas_in_sync > 1:
     try:
         trained(keras.optimizers.SGD, 100, 200, strategy, gradient_accumulation_steps=2)
     except RuntimeError as error:
-        print("on the replicas · 在副本上:", type(error).__name__, str(error).splitlines()[-1].strip()[:70], "…")
+        print("on the replicas · 在副本上:", type(error).__name__, *re.findall(r"`merge_call`[^.\n]*", str(error))[:1])
 # %% [markdown] lang="en"
 # Two steps; the last fifty examples wait in the accumulator for the next epoch. Schedules count *steps*, not batches: a schedule
 # written for batches would run four times too slow. On replicas the optimizer's own accumulation does not run at all
@@ -784,7 +785,7 @@ digits = datasets.mnist()
 images, labels = datasets.as_images(digits.x_train[:2000]), digits.y_train[:2000].astype("int32")
 
 def power_cut(batch, logs):  # in the middle of the third epoch of twenty steps
-    if dies and worker == 1 and int(model.optimizer.iterations) == 50:
+    if dies and worker == 1 and int(model.optimizer.iterations.numpy()) == 50:
         os._exit(9)
 
 def tell(epoch, logs):
@@ -832,10 +833,11 @@ if enough and SEED == 0:
 if enough and profiles.name() != "smoke":
     restarted = Path(tempfile.mkdtemp(dir=work))
     killed = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, "dies"])
-    last_words = [line for line in killed[0].errors.splitlines() if "Error" in line and ": " in line]
-    print("exit codes · 退出码:", [one.code for one in killed])
-    print("the survivor · 幸存者:", last_words[-1].split(".")[-1].split("/job")[0][:100] if last_words else "")
-    print("in the shared folder · 共享文件夹里:", sorted(path.name for path in (restarted / "checkpoints").glob("*.npz")))
+    last_words = [line.split("}}")[-1] for line in killed[0].errors.splitlines() if "UnavailableError" in line]
+    print("exit codes · 退出码:", [one.code for one in killed], "  the survivor · 幸存者:", *last_words[-1:])
+    stored = sorted(path.name for path in (restarted / "checkpoints").glob("*.npz"))
+    print("in the shared folder · 共享文件夹里:", stored)
+    results.record("restart.stored_epochs", len(stored) if killed[1].code == 9 else 0, band=(2, 2), digits=0)
     again = workers.run(SCRIPT, count=2, folder=restarted, arguments=[epochs, "lives"])
     print("exit codes · 退出码:", [one.code for one in again])
     print(again[0].printed)

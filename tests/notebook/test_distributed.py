@@ -65,6 +65,10 @@ def test_what_cannot_be_right_on_replicas_is_refused_and_fine_on_one():
         def train_step(self, data):
             return {}
 
+    foreign = small()
+    foreign.optimizer._distribution_strategy = tf.distribute.OneDeviceStrategy(
+        "/cpu:0"
+    )  # as if made elsewhere
     own = Own([keras.Input((12,)), keras.layers.Dense(3)])
     own.compile("sgd", "mse")
     scaled = small(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()))
@@ -72,6 +76,7 @@ def test_what_cannot_be_right_on_replicas_is_refused_and_fine_on_one():
         (small(keras.optimizers.SGD(gradient_accumulation_steps=2)), "the argument accumulate= instead"),
         (scaled, "float32 or mixed_bfloat16 on several replicas"),
         (own, "keras.Model's own train_step"),
+        (foreign, "an optimizer created inside"),
     ):
         distributed.expect_right(network, 1)
         with pytest.raises(ValueError, match=words):

@@ -69,6 +69,44 @@ def test_figures_carry_alt_text_of_their_language(built):
         assert cell.metadata.mystnb.image.alt == alt
 
 
+def test_plumbing_is_folded_and_nothing_else(built):
+    for language in ("en", "zh"):
+        for cell in notebook(built, language).cells:
+            tags = cell.metadata.get("tags", [])
+            folded = bool({"setup", "parameters", "plot"} & set(tags))
+            assert cell.metadata.get("jupyter", {}).get("source_hidden", False) is folded
+            assert (cell.metadata.get("cellView") == "form") is folded
+            assert ("hide-input" in tags) is folded
+
+
+def test_folding_a_cell_executes_nothing(copy):
+    plot = changed(copy, "# %%\nfigure, axis", '# %% tags=["plot"]\nfigure, axis')
+    assert not build.execution_needed(plot, notebook(copy))
+    assert build.build([plot]) == ([], False)
+    cell = next(cell for cell in notebook(copy).cells if "plots.show" in cell.source)
+    assert cell.metadata.jupyter.source_hidden and cell.outputs
+
+
+def test_hero_is_shown_under_the_title_of_both_notebooks(copy):
+    hero = changed(copy, "# %%\nfigure, axis", '# %% tags=["hero"]\nfigure, axis')
+    assert build.build([hero]) == ([], False) and build.check(hero) == []
+    for language, alt in (("en", "a rising line"), ("zh", "一条上升的直线")):
+        cells = notebook(copy, language).cells
+        figure = next(cell for cell in cells if "plots.show" in cell.source).outputs[0]
+        picture = figure["data"]["image/png"].strip()
+        assert cells[1].source.startswith(
+            f'<img alt="{alt}" width="168" src="data:image/png;base64,{picture}">'
+        )
+        assert cells[1].source.endswith(alt) is (language == "zh")
+
+
+def test_a_heavy_hero_is_refused(copy, monkeypatch):
+    monkeypatch.setattr(assemble, "MOST_HERO_BYTES", 1000)
+    hero = changed(copy, "# %%\nfigure, axis", '# %% tags=["hero"]\nfigure, axis')
+    with pytest.raises(build.BuildError, match="kB; it has at most 1"):
+        build.finished_notebooks(hero, notebook(copy))
+
+
 def test_results_hold_number_band_and_cost(built):
     stored = json.loads(built.chapter.results().read_text(encoding="utf-8"))
     assert stored["numbers"]["small.number"]["band"] == [0.4, 0.6]
