@@ -9,6 +9,37 @@ BLUE, RED, GREEN = plots.COLORS[0], plots.COLORS[1], plots.COLORS[2]
 GREY = "0.72"
 
 
+def digits(pictures, labels) -> None:
+    """Draw digits with their labels.
+
+    Args:
+        pictures: (count, 784).
+        labels: (count,).
+    """
+    plots.show(
+        plots.grid(pictures.reshape(-1, 28, 28), labels, size=0.8),
+        alt="Handwritten digits of the training set with their labels.",
+        alt_zh="训练集中的手写数字及其标签。",
+    )
+
+
+def answers(pictures, said) -> None:
+    """Draw the reader's digit and some others, then the same black on white; above each what the network says.
+
+    Args:
+        pictures: (2 * count, 784), the second half being the first one inverted.
+        said: (2 * count,).
+    """
+    titles = [f"“{answer}”" for answer in said]
+    titles[0] += " (yours)"
+    plots.show(
+        plots.grid(pictures.reshape(-1, 28, 28), titles, size=1.1, vmin=0, vmax=1),
+        alt="The drawn digit and seven validation digits white on black, and the same black on white; above each the "
+        "network's answer: the upper row is mostly right, the lower mostly wrong.",
+        alt_zh="画出的数字和七个验证样本，黑底白字；下面一行是同样的数字，白底黑字。每张上方是网络的答案：上排大多正确，下排大多错误。",
+    )
+
+
 def one_weight(upper, lower, loss) -> None:
     """Draw the examples with three lines `lower = weight * upper`, and the loss against the weight.
 
@@ -132,8 +163,8 @@ def score_bars(scores, probabilities, truth) -> None:
     )
 
 
-def learning(pictures, labels, answers) -> None:
-    """Draw a few digits and, for each stage of the training, the probability that the network gives to each class.
+def learning(pictures, labels, answers):
+    """Return a figure of a few digits and, for each stage of the training, the probability that the network gives to each class.
 
     Args:
         pictures: (count, 784).
@@ -153,14 +184,7 @@ def learning(pictures, labels, answers) -> None:
     for axis, count in zip(axes[0, 1:], answers, strict=True):
         axis.set_title("before training" if count == 0 else f"after {count:,} steps")
     figure.suptitle("A network learns to read: the probability it gives to each digit", fontsize=13)
-    plots.show(
-        figure,
-        alt="Six handwritten digits, one per row, and beside each the probabilities of the ten classes at four moments. Before "
-        "training they are spread over all classes; after a hundred steps the right class already leads for most; at the end "
-        "nearly all of the probability lies on the right class.",
-        alt_zh="六个手写数字，一行一个，旁边是四个时刻网络给十个类别的概率。训练之前概率散在各处；一百步之后，多数已由正确类别领先；"
-        "训练结束时，概率几乎全在正确类别上。",
-    )
+    return figure
 
 
 def _answer(axis, probabilities, label, last) -> None:
@@ -205,19 +229,19 @@ def losses(numpy_losses, keras_losses) -> None:
     )
 
 
-def regions(networks, points, inside, titles) -> None:
+def regions(networks, points, inside) -> None:
     """Draw what each network answers all over the square, with some of the points.
 
     Args:
         networks: {name: Keras model from (n, 2) to two probabilities}.
         points, inside: (n, 2) and (n,), 1 for points of the disc.
-        titles: one line per network.
     """
     figure, axes = plt.subplots(1, len(networks), figsize=(10, 3.7), sharey=True)
     side = np.linspace(-1, 1, 121, dtype="float32")
     square = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     angle = np.linspace(0, 2 * np.pi, 200)
     some = slice(0, 500)
+    titles = ["16 neurons, no activation:\na straight line at best", "3 neurons, ReLU:\na few corners", "16 neurons, ReLU:\nnearly round"]
     for axis, network, title in zip(axes, networks.values(), titles, strict=True):
         answer = np.asarray(network.predict(square, batch_size=5_000, verbose=0))[:, 1].reshape(121, 121)
         axis.contourf(side, side, answer, levels=[0, 0.5, 1], colors=["#f6e3d3", "#cfe3f1"])
