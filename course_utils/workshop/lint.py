@@ -9,7 +9,7 @@ from course_utils import files
 from course_utils.workshop import assemble, numbers, style
 from course_utils.workshop.source import Source, translation_hash
 
-CARRIED_OVER: tuple[str, ...] = ()  # numbers of the chapters that the second edition's rules hold for, too
+CARRIED_OVER: tuple[str, ...] = ("01",)  # numbers of the chapters that the second edition's rules hold for, too
 MOST_CELLS = 60
 MOST_LINES = 25
 MOST_LINES_OPEN, MOST_COLUMNS_OPEN = 15, 88  # what a reader takes in without scrolling
@@ -218,7 +218,7 @@ def predictions_are_answered(source):
     if len(asked) < FEWEST_PREDICTIONS:
         yield 1, f"{len(asked)} text cells are tagged predict; a chapter has at least {FEWEST_PREDICTIONS}"
     for position, end in itertools.pairwise([*asked, len(cells)]):
-        following = cells[position + 1 : end]
+        following = cells[position + 1 : end + 1]  # the cell that asks next may begin with this answer
         shown = next((at for at, cell in enumerate(following) if _shows_something(cell)), len(following))
         if not any("answer" in cell.tags for cell in following[shown:]):
             yield (
@@ -292,7 +292,8 @@ def first_cells_are_the_same(source):
 
 
 def chapter_is_short_enough(source):
-    count = sum(cell.language != "zh" for cell in source.cells)
+    # A hint is folded under its exercise.
+    count = sum(cell.language != "zh" and "hint" not in cell.tags for cell in source.cells)
     if count > MOST_CELLS:
         yield 1, f"{count} cells; a chapter has at most {MOST_CELLS}: split it"
 
