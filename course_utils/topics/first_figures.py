@@ -1,9 +1,11 @@
 """The drawings of chapter 1: what is drawn is computed in the chapter, how it is drawn is here."""
 
+import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 
-from course_utils import plots
+from course_utils import plots, sliders
+from course_utils.language import words
 
 BLUE, RED, GREEN = plots.COLORS[0], plots.COLORS[1], plots.COLORS[2]
 GREY = "0.72"
@@ -31,7 +33,7 @@ def answers(pictures, said) -> None:
         said: (2 * count,).
     """
     titles = [f"“{answer}”" for answer in said]
-    titles[0] += " (yours)"
+    titles[0] += words(" (yours)", "（你的）")
     plots.show(
         plots.grid(pictures.reshape(-1, 28, 28), titles, size=1.1, vmin=0, vmax=1),
         alt="The drawn digit and seven validation digits white on black, and the same black on white; above each the "
@@ -59,10 +61,13 @@ def one_weight(upper, lower, loss) -> None:
             f"{weight}", (weight, loss(weight)), xytext=(0, 9), textcoords="offset points", ha="center"
         )
         end = min(ends[1], lower.max() / weight)
-        left.text(end, weight * end, f"weight {weight}", color=color, ha="right", va="bottom")
-    left.set(xlabel="ink in the upper half", ylabel="ink in the lower half", ylim=(0, 1.1 * lower.max()))
-    left.set_title("Each weight draws one line …")
-    right.set(xlabel="weight", ylabel="loss", ylim=(0, None), title="… and has one loss")
+        label = words(f"weight {weight}", f"权重 {weight}")
+        left.text(end, weight * end, label, color=color, ha="right", va="bottom")
+    left.set(ylim=(0, 1.1 * lower.max()), title=words("Each weight draws one line …", "每个权重画出一条直线……"))
+    left.set_xlabel(words("ink in the upper half (0 to 10)", "上半张的墨量（0 到 10）"))
+    left.set_ylabel(words("ink in the lower half (0 to 10)", "下半张的墨量（0 到 10）"))
+    right.set(xlabel=words("weight", "权重"), ylabel=words("loss", "损失"), ylim=(0, None))
+    right.set_title(words("… and has one loss", "……并有一个损失"))
     plots.show(
         figure,
         alt="Left: a cloud of points, the ink of a digit's lower half against that of its upper half, with lines through "
@@ -82,15 +87,16 @@ def steps(loss, paths) -> None:
     """
     figure, axes = plt.subplots(1, len(paths), figsize=(10, 3.3), sharey=True)
     farthest = max(abs(weight - 1.1) for path in paths.values() for weight in path)
-    weights = np.linspace(1.1 - 1.1 * farthest, 1.1 + 1.1 * farthest, 200)
-    words = ["too small: not there yet", "about right", "too large: each step climbs"]
-    for axis, (rate, path), word in zip(axes, paths.items(), words, strict=False):
-        axis.plot(weights, [loss(weight) for weight in weights], color=GREY)
-        losses = [loss(weight) for weight in path]
-        axis.plot(path, losses, marker="o", color=RED, linewidth=1, markersize=5)
-        axis.annotate("start", (path[0], losses[0]), xytext=(-6, 4), textcoords="offset points", ha="right")
-        axis.set(xlabel="weight", title=f"learning rate {rate}:\n{word}")
-    axes[0].set_ylabel("loss")
+    findings = [
+        words("too small: not there yet", "太小：还没走到"),
+        words("about right", "差不多正好"),
+        words("too large: each step climbs", "太大：越走越高"),
+    ]
+    for axis, (rate, path), finding in zip(axes, paths.items(), findings, strict=False):
+        _walk(axis, loss, path, farthest)
+        said = words(f"learning rate {rate}:", f"学习率 {rate}：")
+        axis.set_title(f"{said}\n{finding}")
+    axes[0].set_ylabel(words("loss", "损失"))
     plots.show(
         figure,
         alt="Three times the same bowl-shaped loss curve with eight steps on it. With the small learning rate the steps are "
@@ -101,30 +107,67 @@ def steps(loss, paths) -> None:
     )
 
 
-def chain(nodes, links) -> None:
-    """Draw a calculation as a row of boxes: values above, forwards; slopes below, backwards.
+def rate_slider(loss, descend):
+    """Return a slider for the learning rate over the steps that it takes.
 
     Args:
-        nodes: a list of (name, value, slope of the loss with respect to it).
-        links: for each step between two boxes, what the forward step does and its own slope.
+        loss: function of the weight.
+        descend: learning rate -> the weights that were visited.
+    """
+
+    def draw(rate):
+        path = descend(rate)
+        figure, axis = plt.subplots(figsize=(5.5, 3.2))
+        _walk(axis, loss, path, max(1.3, *(abs(weight - 1.1) for weight in path)))
+        axis.set_ylabel(words("loss", "损失"))
+        axis.set_title(words(f"after eight steps: {loss(path[-1]):.3f}", f"八步之后：{loss(path[-1]):.3f}"))
+        return figure
+
+    slider = ipywidgets.FloatSlider(
+        value=0.3, min=0.01, max=0.7, step=0.01, description=words("learning rate", "学习率")
+    )
+    return sliders.picture(
+        draw,
+        alt="The loss curve, a bowl, with eight steps at the learning rate chosen",
+        alt_zh="碗形的损失曲线，上面是所选学习率下的八步",
+        rate=slider,
+    )
+
+
+def _walk(axis, loss, path, farthest) -> None:
+    """Draw the loss curve as far as `farthest` from its lowest point, and the visited weights on it."""
+    weights = np.linspace(1.1 - 1.1 * farthest, 1.1 + 1.1 * farthest, 200)
+    axis.plot(weights, [loss(weight) for weight in weights], color=GREY)
+    losses = [loss(weight) for weight in path]
+    axis.plot(path, losses, marker="o", color=RED, linewidth=1, markersize=5)
+    label = words("start", "起点")
+    axis.annotate(label, (path[0], losses[0]), xytext=(-6, 4), textcoords="offset points", ha="right")
+    axis.set_xlabel(words("weight", "权重"))
+
+
+def chain(w, z, e, L) -> None:  # noqa: N803 - the formula's own letters
+    """Draw z = w x, e = z - y, L = e² as a row of boxes: values above, forward; slopes below, backward.
+
+    Args:
+        w, z, e, L: (value, slope of L with respect to it), each.
     """
     figure, axis = plt.subplots(figsize=(9, 2.5))
-    for place, (name, value, slope) in enumerate(nodes):
+    for place, (name, (value, slope)) in enumerate({"w": w, "z": z, "e": e, "L": L}.items()):
         axis.text(3 * place, 0, name, ha="center", va="center", fontsize=14,
                   bbox={"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "0.3"})  # fmt: skip
         axis.text(3 * place, 0.8, f"{value:g}", ha="center", color=BLUE, fontsize=12)
         axis.text(3 * place, -1.0, f"{slope:g}", ha="center", color=RED, fontsize=12)
     arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
-    for place, (forwards, own_slope) in enumerate(links):
+    links = [("· x", "· x"), ("− y", "· 1"), (words("square", "平方"), "· 2e")]  # forward, slope of the step
+    for place, (forward, own_slope) in enumerate(links):
         begin, end = 3 * place + 0.65, 3 * place + 2.35
         axis.annotate("", (end, 0.2), (begin, 0.2), arrowprops={**arrow, "color": BLUE})
-        axis.text((begin + end) / 2, 0.35, forwards, ha="center", color=BLUE)
+        axis.text((begin + end) / 2, 0.35, forward, ha="center", color=BLUE)
         axis.annotate("", (begin, -0.25), (end, -0.25), arrowprops={**arrow, "color": RED})
         axis.text((begin + end) / 2, -0.65, own_slope, ha="center", color=RED)
-    last = 3 * (len(nodes) - 1)
-    axis.text(-1.1, 0.8, "value", ha="right", color=BLUE)
-    axis.text(-1.1, -1.0, "slope of L", ha="right", color=RED)
-    axis.set(xlim=(-2.6, last + 0.8), ylim=(-1.3, 1.2))
+    axis.text(-1.1, 0.8, words("value", "数值"), ha="right", color=BLUE)
+    axis.text(-1.1, -1.0, words("slope of L", "L 的斜率"), ha="right", color=RED)
+    axis.set(xlim=(-2.6, 9.8), ylim=(-1.3, 1.2))
     axis.axis("off")
     plots.show(
         figure,
@@ -140,21 +183,24 @@ def score_bars(scores, probabilities, truth) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.1))
     places, right = np.arange(len(scores)), int(truth.argmax())
     colors = [GREEN if place == right else GREY for place in places]
-    shown = {
-        "scores": scores,
-        "probabilities P": probabilities,
-        "slope of the loss, P − Y": probabilities - truth,
-    }
-    for axis, (title, values) in zip(axes, shown.items(), strict=True):
+    shown = [
+        (words("scores", "得分"), scores),
+        (words("probabilities P: they add up to 1", "概率 P：合计为 1"), probabilities),
+        (words("P − Y: push the right score up,\nthe others down", "P − Y：正确的得分往上推，\n其余往下压"), probabilities - truth),
+    ]
+    for axis, (title, values) in zip(axes, shown, strict=True):
         axis.bar(places, values, color=colors, edgecolor="0.3")
         for place, value in zip(places, values, strict=True):
             axis.annotate(f"{value:.2f}", (place, value), xytext=(0, 3 if value >= 0 else -12),
                           textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
-        labels = [f"class {place}" + ("\n(right)" if place == right else "") for place in places]
-        axis.set(title=title, xticks=places, xticklabels=labels)
+        labels = [
+            words(f"class {place}", f"类别 {place}") + (words("\n(right)", "\n（正确）") if place == right else "")
+            for place in places
+        ]
+        axis.set_title(title, fontsize=11)
+        axis.set(xticks=places, xticklabels=labels)
         axis.axhline(0, color="0.3", linewidth=0.8)
         axis.margins(y=0.18)
-    axes[2].set_title("P − Y: push the right score up,\nthe others down", fontsize=11)
     plots.show(
         figure,
         alt="Three bar charts for three classes of which the middle one is right: the scores; the probabilities, which add up "
@@ -182,8 +228,13 @@ def learning(pictures, labels, answers):
         for axis, probabilities in zip(line[1:], answers.values(), strict=True):
             _answer(axis, probabilities[row], label, last=row == rows - 1)
     for axis, count in zip(axes[0, 1:], answers, strict=True):
-        axis.set_title("before training" if count == 0 else f"after {count:,} steps")
-    figure.suptitle("A network learns to read: the probability it gives to each digit", fontsize=13)
+        after = words(f"after {count:,} steps", f"{count:,} 步之后")
+        axis.set_title(words("before training", "训练之前") if count == 0 else after)
+    title = words(
+        "A network learns to recognise digits: the probability it gives to each class",
+        "网络在学认数字：它给每个类别的概率",
+    )
+    figure.suptitle(title, fontsize=13)
     return figure
 
 
@@ -207,7 +258,7 @@ def losses(numpy_losses, keras_losses) -> None:
         numpy_losses, keras_losses: (training losses, validation losses), one number per epoch each.
     """
     figure, axis = plt.subplots(figsize=(7, 3.6))
-    for position, name in enumerate(["training", "validation"]):
+    for position, name in enumerate([words("training", "训练"), words("validation", "验证")]):
         epochs = np.arange(1, len(numpy_losses[position]) + 1)
         color = plots.COLORS[position]
         axis.plot(
@@ -215,12 +266,13 @@ def losses(numpy_losses, keras_losses) -> None:
             numpy_losses[position],
             color=color,
             linestyle=plots.LINES[position],
-            label=f"{name}, NumPy",
+            label=name + words(", NumPy", "，NumPy"),
         )
         axis.plot(epochs, keras_losses[position], color=color, linestyle="", marker=plots.MARKERS[position],
-                  fillstyle="none", markersize=9, label=f"{name}, Keras")  # fmt: skip
+                  fillstyle="none", markersize=9, label=name + words(", Keras", "，Keras"))  # fmt: skip
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.set(xlabel="epoch", ylabel="cross entropy (nats)", ylim=(0, None), title="Keras' losses lie on ours")
+    axis.set(xlabel=words("epoch", "轮"), ylabel=words("cross entropy (nats)", "交叉熵（奈特）"), ylim=(0, None))
+    axis.set_title(words("Keras' losses lie on ours", "Keras 的损失与我们的重合"))
     axis.legend(ncols=2)
     plots.show(
         figure,
@@ -241,7 +293,11 @@ def regions(networks, points, inside) -> None:
     square = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     angle = np.linspace(0, 2 * np.pi, 200)
     some = slice(0, 500)
-    titles = ["16 neurons, no activation:\na straight line at best", "3 neurons, ReLU:\na few corners", "16 neurons, ReLU:\nnearly round"]
+    titles = [
+        words("16 neurons, no activation:\na straight line at best", "16 个神经元，无激活函数：\n至多一条直线"),
+        words("3 neurons, ReLU:\na few corners", "3 个神经元，ReLU：\n几个角"),
+        words("16 neurons, ReLU:\nnearly round", "16 个神经元，ReLU：\n接近圆"),
+    ]
     for axis, network, title in zip(axes, networks.values(), titles, strict=True):
         answer = np.asarray(network.predict(square, batch_size=5_000, verbose=0))[:, 1].reshape(121, 121)
         axis.contourf(side, side, answer, levels=[0, 0.5, 1], colors=["#f6e3d3", "#cfe3f1"])
@@ -250,9 +306,10 @@ def regions(networks, points, inside) -> None:
         for value, marker, color in [(0, "x", RED), (1, ".", BLUE)]:
             chosen = points[some][inside[some] == value]
             axis.plot(*chosen.T, marker=marker, color=color, linestyle="", markersize=4, alpha=0.7)
-        axis.set(aspect="equal", title=title, xlabel="first number", xlim=(-1, 1), ylim=(-1, 1))
+        axis.set(aspect="equal", title=title, xlim=(-1, 1), ylim=(-1, 1))
+        axis.set_xlabel(words("first number", "第一个数"))
         axis.grid(visible=False)
-    axes[0].set_ylabel("second number")
+    axes[0].set_ylabel(words("second number", "第二个数"))
     plots.show(
         figure,
         alt="A square of points, dots inside a dotted circle and crosses outside, three times, with the border at which a "
@@ -272,16 +329,19 @@ def memory(accuracies) -> None:
     figure, axis = plt.subplots(figsize=(7.5, 3.4))
     for position, pair in enumerate(accuracies.values()):
         for shift, value, word, color, hatch in [
-            (-0.2, pair[0], "seen", GREY, ""),
-            (0.2, pair[1], "new", BLUE, "//"),
+            (-0.2, pair[0], words("seen", "学过的"), GREY, ""),
+            (0.2, pair[1], words("new", "新的"), BLUE, "//"),
         ]:
             axis.bar(position + shift, value, width=0.38, color=color, hatch=hatch, edgecolor="0.3")
             axis.text(position + shift, value + 0.02, f"{word}\n{value:.2f}", ha="center", fontsize=9)
     axis.axhline(0.1, color="k", linewidth=1, linestyle=":")
-    axis.text(len(accuracies) - 0.45, 0.11, "guessing", fontsize=9, ha="right")
-    names = [name.replace("_", " ") for name in accuracies]
-    axis.set(xticks=range(len(names)), xticklabels=names, ylabel="accuracy", ylim=(0, 1.25))
-    axis.set_title("All three are learned; only one helps with new examples")
+    axis.text(len(accuracies) - 0.45, 0.11, words("guessing", "瞎猜"), fontsize=9, ha="right")
+    chinese = {"real": "真图真标签", "random_labels": "随机标签", "random_pixels": "随机像素"}
+    names = [words(name.replace("_", " "), chinese[name]) for name in accuracies]
+    axis.set(xticks=range(len(names)), xticklabels=names, ylabel=words("accuracy", "准确率"), ylim=(0, 1.25))
+    axis.set_title(
+        words("All three are memorised; only one helps with new examples", "三个都背得下来，只有一个对新样本有用")
+    )
     plots.show(
         figure,
         alt="Two bars for each of three cases. On the examples that were trained on, all three reach almost 1. On new examples, "

@@ -14,6 +14,7 @@ written a step, and so that other chapters and checks can train the same network
 import numpy as np
 
 from course_utils import exercises
+from course_utils.language import words
 from course_utils.reference import activations
 
 PIXELS, CLASSES = 784, 10
@@ -99,7 +100,7 @@ def yours_or_ours(exercise, answer):
     try:
         exercises.grade(exercise, answer)
     except Exception:  # unfinished or wrong: the check has said so already
-        print("下面使用教材的版本 · the course's version is used below")
+        print(words("the course's version is used below", "下面使用教材的版本"))
         return globals()[exercise.split(".")[1]]
-    print("下面使用你的版本 · your version is used below")
+    print(words("your version is used below", "下面使用你的版本"))
     return answer

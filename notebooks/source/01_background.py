@@ -5,9 +5,9 @@
 # compare.
 #
 # Nobody can write down the rules by which you recognise a handwritten 4. In this chapter you write a program that finds
-# such rules by itself: about fifty lines of NumPy that start with random numbers, look at digits with their labels, and
-# end by reading digits they have never seen. You write three of its steps yourself. Then Keras builds the same network
-# in five lines, and arrives at the same numbers.
+# such rules by itself: about fifty lines of NumPy that start from random numbers, are shown digits with their labels, and
+# in the end recognise digits they have never seen. You write three of its steps yourself. Then Keras builds the same
+# network in five lines, and arrives at the same numbers.
 
 # %% [markdown] lang="zh" of="e86b44af"
 # # 1 从零写一个神经网络
@@ -80,8 +80,8 @@ results.cost("01")
 # ## The task: 784 numbers in, one digit out
 #
 # MNIST is a set of handwritten digits from American forms. Each picture has 28 × 28 pixels, and each pixel is a number
-# from 0 (black) to 255 (white). Beside each picture stands the right answer, its **label**. We divide the pixels by 255, so that they
-# lie between 0 and 1, and write the 28 rows one after the other: a picture becomes 784 numbers.
+# from 0 (black) to 255 (white). Each picture comes with the right answer, its **label**. We divide the pixels by 255, so
+# that they lie between 0 and 1, and write the 28 rows one after the other: a picture becomes 784 numbers.
 #
 # We cut the digits into three sets, and each has its own use:
 #
@@ -94,7 +94,7 @@ results.cost("01")
 # outputs), *full* longer; `choose` picks the number that belongs to it.
 #
 # The black square below the digits is a pad. If this notebook is running, **draw a digit on it** with mouse or finger.
-# At the end, your network will read it. (If you draw nothing, it gets a prepared 5.)
+# At the end, your network will say what it is. (If you draw nothing, it gets a prepared 5.)
 
 # %% [markdown] lang="zh" of="1ae9410b"
 # ## 任务：输入 784 个数，输出一个数字
@@ -108,7 +108,7 @@ results.cost("01")
 # - **验证集**（validation set）：程序没有学过，我们可以随时拿来看它做得怎么样，并据此做决定；
 # - **测试集**（test set，即 `digits.x_test`）：最后才用，而且只用一次。
 #
-# 上面打印的**配置**（profile）决定这次运行的规模：*smoke 几秒，laptop 一分钟以内（保存的输出就是它），full* 更久；
+# 上面打印的**配置**（profile）决定这次运行的规模：smoke 几秒，laptop 一分钟以内（保存的输出就是它），full 更久；
 # `choose` 按配置选出相应的数。
 #
 # 数字图片下面的黑色方块是一块画板。如果 notebook 正在运行，请用鼠标或手指**在上面画一个数字**，
@@ -118,16 +118,14 @@ results.cost("01")
 digits = datasets.mnist()
 count = choose(smoke=4_000, laptop=15_000, full=55_000)
 
-
 def prepare(pictures):
     return pictures.reshape(-1, 784).astype("float32") / 255  # (n, 784), 0 to 1
-
 
 x_train, y_train = prepare(digits.x_train[:count]), digits.y_train[:count]
 x_valid, y_valid = prepare(digits.x_train[-5_000:]), digits.y_train[-5_000:]
 
-print("x_valid:", x_valid.shape, " label of the first training digit:", y_train[0])
-print(digits.x_train[0, 5:10, 12:22])  # a corner of it
+print(digits.x_train[0, 5:10, 12:22])  # a corner of the first digit
+print(f"{y_train[0] = :d}, {x_train.shape = }, {x_valid.shape = }")
 first_figures.digits(x_train[:16], y_train[:16])
 pad = digit_pad.DrawingPad()
 pad
@@ -158,7 +156,8 @@ pad
 # $$ L(w) = \frac{1}{m} \sum_{i=1}^{m} \left(w\, x_i - y_i\right)^2 $$
 
 # %%
-upper = digits.x_train[:1000, :14].mean(axis=(1, 2)) / 25.5  # white pixels in ten
+# Mean of the pixels: 0 is all black, 10 all white.
+upper = digits.x_train[:1000, :14].mean(axis=(1, 2)) / 25.5
 lower = digits.x_train[:1000, 14:].mean(axis=(1, 2)) / 25.5
 
 
@@ -214,14 +213,16 @@ def descend(learning_rate, steps=8):
 
 
 nudged = (loss(0.501) - loss(0.499)) / 0.002
-print("slope:", round(slope(0.5), 4), " nudge:", round(nudged, 4))
+print(f"{slope(0.5) = :.4f}, {nudged = :.4f}")
 first_figures.steps(loss, {rate: descend(rate) for rate in [0.03, 0.3, 0.65]})
+first_figures.rate_slider(loss, descend)
 
 # %% [markdown] lang="en" tags=["answer"]
 # **Answer.** With 0.03 the steps are so short that eight of them end half-way. With 0.3 the bottom is reached after
 # two or three steps, and the steps get shorter by themselves, since the slope does. With 0.65 each step lands on the other
 # side of the valley, *higher* than before: the loss grows without end. A loss that rises or turns into `nan` is the usual
-# sign of a learning rate that is too large.
+# sign of a learning rate that is too large. (If the notebook is running, the slider tries other rates: from which one on
+# do the steps climb?)
 #
 # ## The chain rule, by hand
 #
@@ -242,6 +243,7 @@ first_figures.steps(loss, {rate: descend(rate) for rate in [0.03, 0.3, 0.65]})
 # %% [markdown] lang="zh" of="49e152e9" tags=["answer"]
 # **答案。** 学习率 0.03 时步子太短，八步只走了半程。0.3 时两三步就到了碗底，而且步子自己会越来越短，因为斜率越来越小。
 # 0.65 时每一步都跨到对面更高的地方，损失无止境地增大。训练时如果损失上升，或者变成 `nan`，多半就是学习率太大了。
+# （如果 notebook 正在运行，可以拖动滑块试试别的学习率：从多大开始，越走越高？）
 #
 # ## 链式法则，手算一遍
 #
@@ -268,10 +270,9 @@ slope_e = 2 * e  # backward
 slope_z = slope_e * 1
 slope_w = slope_z * x
 
-nudged = ((w + 0.001) * x - y) ** 2
-print("slope_w:", slope_w, " nudge:", round((nudged - L) / 0.001, 3))
-nodes = [("w", w, slope_w), ("z", z, slope_z), ("e", e, slope_e), ("L", L, 1)]
-first_figures.chain(nodes, [("· x", "· 2"), ("− y", "· 1"), ("square", "· 2e")])
+nudged = (((w + 0.001) * x - y) ** 2 - L) / 0.001
+print(f"{slope_w = }, {nudged = :.3f}")
+first_figures.chain(w=(w, slope_w), z=(z, slope_z), e=(e, slope_e), L=(L, 1))
 
 # %% [markdown] lang="en" tags=["predict"]
 # The nudge gives almost the same number (almost, since a thousandth is not infinitely little). The slope is negative: a
@@ -286,8 +287,8 @@ first_figures.chain(nodes, [("· x", "· 2"), ("− y", "· 1"), ("square", "· 
 # $$ z = w_1 x, \qquad h = \max(0, z), \qquad s = w_2 h, \qquad L = (s - y)^2 $$
 #
 # Backward, the slope travels along the same path: from $s$ through $w_2$ to $h$, through the bend to $z$, then to $w_1$. At
-# each weight it is multiplied by what went *into* that weight, $h$ or $x$. The slope of the bend itself is 1 where $z > 0$ and 0
-# elsewhere.
+# each weight it is multiplied by what went *into* that weight, $h$ or $x$, exactly as in the last cell $\frac{dz}{dw}$ was $x$.
+# The slope of the bend itself is 1 where $z > 0$ and 0 elsewhere. (At $z = 0$ there is no slope; one takes 0.)
 #
 # **Predict:** what is the slope of $w_1$ when $z$ is negative?
 
@@ -302,7 +303,8 @@ first_figures.chain(nodes, [("· x", "· 2"), ("− y", "· 1"), ("square", "· 
 # $$ z = w_1 x, \qquad h = \max(0, z), \qquad s = w_2 h, \qquad L = (s - y)^2 $$
 #
 # 反向时，斜率沿原路返回：从 $s$ 经过 $w_2$ 到 $h$，经过弯折处到 $z$，再到 $w_1$。求某个权重的斜率，就用传到那里的斜率，
-# 乘以当初输入这个权重的数（$h$ 或 $x$）。弯折本身的斜率，在 $z > 0$ 处是 1，其余地方是 0。
+# 乘以当初输入这个权重的数（$h$ 或 $x$），正如上一格里 $\frac{dz}{dw}$ 就是 $x$。弯折本身的斜率，在 $z > 0$ 处是 1，
+# $z < 0$ 处是 0（$z = 0$ 处没有斜率，习惯上取 0）。
 #
 # **先猜：** 如果 $z$ 是负数，$w_1$ 的斜率是多少？
 
@@ -318,17 +320,17 @@ def two_weights(w1, w2=3.0, x=2.0, y=1.0):
 
 
 for w1 in [0.5, -0.5]:
-    value, slope_w1, slope_w2 = two_weights(w1)
-    nudge = (two_weights(w1 + 1e-6)[0] - value) / 1e-6
-    print("w1:", w1, " loss:", value, " slopes:", slope_w1, slope_w2, " nudge:", round(nudge, 2))
+    L, slope_w1, slope_w2 = two_weights(w1)
+    nudged = (two_weights(w1 + 1e-6)[0] - L) / 1e-6
+    print(f"{w1 = }: {L = }, {slope_w1 = }, {slope_w2 = }, {nudged = :.2f}")
 
 # %% [markdown] lang="en" tags=["answer"]
 # **Answer.** It is 0: the ReLU lets nothing through, forward or backward, so this example cannot change $w_1$. For positive $z$ the
 # slope is $2(s-y) \cdot w_2 \cdot 1 \cdot x = 4 \cdot 3 \cdot 1 \cdot 2 = 24$.
 #
 # That is all of **backpropagation**: *the error goes back along the same connections, and each weight gets the error that
-# arrives at it times its own input.* ([Rumelhart, Hinton and Williams
-# 1986](https://doi.org/10.1038/323533a0)) What remains is to do it for many numbers at a time.
+# arrives at it times its own input.* ("Error" is short for: the slope of the loss with respect to the number at that point.
+# [Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0)) What remains is to do it for many numbers at a time.
 #
 # ## Ten answers instead of one: softmax
 #
@@ -350,7 +352,8 @@ for w1 in [0.5, -0.5]:
 # $2(s-y) \cdot w_2 \cdot 1 \cdot x = 4 \cdot 3 \cdot 1 \cdot 2 = 24$。
 #
 # **反向传播**（backpropagation）就是这么回事：误差沿原路返回，每个权重得到“传到它这里的误差，乘以它自己的输入”
-# （[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）。剩下的事，只是一次算许多个数。
+# （“误差”是简称，指损失对那一处的数的斜率；[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）。
+# 剩下的事，只是一次算许多个数。
 #
 # ## 答案有十个：softmax
 #
@@ -372,8 +375,8 @@ def softmax(scores):
 
 scores = np.array([2.0, 1.0, 0.0])
 probabilities = softmax(scores)
-print("P:", probabilities.round(3), " sum:", probabilities.sum().round(6))
-print("-log P:", (-np.log(probabilities)).round(3), " ln 10:", np.log(10).round(3))
+print("P =", probabilities.round(3), " sum =", probabilities.sum().round(6))
+print("-log P =", (-np.log(probabilities)).round(3), " ln 10 =", np.log(10).round(3))
 proofs.equal({"NumPy": probabilities, "Keras": keras.ops.softmax(scores)})
 
 # %% [markdown] lang="en"
@@ -418,8 +421,8 @@ def loss_of(scores):
 
 
 by_nudges = proofs.finite_differences(loss_of, scores)  # one score after the other
-print("P - Y:", (probabilities - truth).round(3))
-proofs.equal({"P - Y": probabilities - truth, "nudges": by_nudges}, tolerance=1e-7)
+print("P - Y =", (probabilities - truth).round(3))
+proofs.equal({"P - Y": probabilities - truth, "by_nudges": by_nudges}, tolerance=1e-7)
 first_figures.score_bars(scores, probabilities, truth)
 
 # %% [markdown] lang="en"
@@ -487,7 +490,7 @@ def forward(parameters, x):
     return sums, hidden, hidden @ second + second_bias  # S, (n, 10)
 
 fresh = initialise(SEED)
-print([array.shape for array in fresh], "sum:", sum(array.size for array in fresh))
+print([array.shape for array in fresh], sum(array.size for array in fresh))
 
 # %% [markdown] lang="en"
 # More than a hundred thousand **parameters** (weights and biases), where the first example had one.
@@ -530,11 +533,54 @@ loss_function = first_network.yours_or_ours("01.cross_entropy", cross_entropy)
 # `probabilities[np.arange(len(labels)), labels]` 从每一行各取一个数：第 0 行取第 `labels[0]` 个，第 1 行取第 `labels[1]` 个，依此类推。
 
 # %% [markdown] lang="en"
+# ### Many paths: their slopes add up
+#
+# The chain had one path. In a layer $o = xW + b$ every input feeds every output, so a nudge of one input reaches the loss
+# along several paths at the same time, and the loss changes by the *sum*. Say there are two inputs and two outputs, and the
+# errors that have come back to the outputs are 0.5 and 4. Input $x_1$ feeds the first output with weight 3 and the second with
+# weight −1. Its slope is
+#
+# $$ \frac{\partial L}{\partial x_1} = 0.5 \cdot 3 + 4 \cdot (-1) = -2.5 $$
+#
+# A single weight lies on one path only, from its input to its output: error times input, as before. The cell computes both by hand and
+# by nudges, with a loss that has these slopes, $L = 0.5\, o_1 + 4\, o_2$.
+
+# %% [markdown] lang="zh" of=""
+# ### 路不止一条：斜率相加
+#
+# 前面的链只有一条路。而在一层 $o = xW + b$ 里，每个输入都通向每个输出，所以拨动一个输入，会沿着几条路同时影响损失，
+# 损失的变化等于各条路之和。假设有两个输入、两个输出，传回到两个输出的误差分别是 0.5 和 4。输入 $x_1$ 到第一个输出的权重是 3，
+# 到第二个输出的权重是 −1，那么它的斜率是
+#
+# $$ \frac{\partial L}{\partial x_1} = 0.5 \cdot 3 + 4 \cdot (-1) = -2.5 $$
+#
+# 单个权重只在一条路上，从它的输入到它的输出：仍是误差乘以输入。下面这一格取一个斜率正好如此的损失 $L = 0.5\, o_1 + 4\, o_2$，
+# 先手算，再用拨动来核对。
+
+# %%
+x, errors = np.array([2.0, 1.0]), np.array([0.5, 4.0])
+weights = np.array([[3.0, -1.0], [0.5, 2.0]])  # a row per input, a column per output
+
+
+def small_loss(x, weights):
+    return (x @ weights) @ errors  # 0.5 o1 + 4 o2
+
+
+of_x = [0.5 * 3 + 4 * -1, 0.5 * 0.5 + 4 * 2]  # each input: two paths
+of_weights = [[2 * 0.5, 2 * 4], [1 * 0.5, 1 * 4]]  # each weight: input times error
+nudged_x = proofs.finite_differences(lambda x: small_loss(x, weights), x)
+nudged_weights = proofs.finite_differences(lambda w: small_loss(x, w), weights)
+proofs.equal({"of_x": of_x, "nudged_x": nudged_x})
+proofs.equal({"of_weights": of_weights, "nudged_weights": nudged_weights})
+
+# %% [markdown] lang="en"
 # ### Exercise 2 · medium — step 4, one layer backward
 #
-# Write $G_A$ for "the slopes of the loss with respect to every number in $A$", so $G_A$ has the shape of $A$. For one layer
-# $O = XW + b$, we know $G_O$ and want the other three. It is the sentence from above, for all numbers at once: each weight
-# gets error times input, summed over the batch; and the error goes back through the same weights.
+# Sums of products, a row with a column: that is what a matrix product is. So the rules of the last cell can be written for all numbers at
+# once, and for a whole batch. Every example of the batch uses the same weight, so its paths add up once more, over the examples.
+#
+# Write $G_A$ for "the slopes of the loss with respect to every number in $A$"; then $G_A$ has the shape of $A$. For one layer
+# $O = XW + b$, we know $G_O$ and want the other three:
 #
 # $$ \underset{\text{in} \times \text{out}}{G_W} = \underset{\text{in} \times n}{X^\top}\;\underset{n \times \text{out}}{G_O}, \qquad
 #    \underset{n \times \text{in}}{G_X} = \underset{n \times \text{out}}{G_O}\;\underset{\text{out} \times \text{in}}{W^\top}, \qquad
@@ -546,8 +592,10 @@ loss_function = first_network.yours_or_ours("01.cross_entropy", cross_entropy)
 # %% [markdown] lang="zh" of="388e701c"
 # ### 练习 2 · 中 —— 第 4 步：一层的反向
 #
-# 用 $G_A$ 表示“损失对 $A$ 中每个数的斜率”，所以 $G_A$ 与 $A$ 形状相同。对一层 $O = XW + b$，已知 $G_O$，求另外三个。
-# 还是上面那句话，只是一次算所有的数：每个权重得到误差乘以输入，对整批求和；误差再沿着同样的权重传回去。
+# 一行与一列对应相乘再相加，正是矩阵乘法。所以上一格的规则可以写成矩阵，一次算完所有的数、整批的样本。
+# 同一个权重，这一批里的每个样本都要用到，所以它的路还要再对样本求和。
+#
+# 用 $G_A$ 表示“损失对 $A$ 中每个数的斜率”，$G_A$ 与 $A$ 形状相同。对一层 $O = XW + b$，已知 $G_O$，求另外三个：
 #
 # $$ \underset{\text{in} \times \text{out}}{G_W} = \underset{\text{in} \times n}{X^\top}\;\underset{n \times \text{out}}{G_O}, \qquad
 #    \underset{n \times \text{in}}{G_X} = \underset{n \times \text{out}}{G_O}\;\underset{\text{out} \times \text{in}}{W^\top}, \qquad
@@ -610,7 +658,7 @@ def loss_with(bias):
 
 by_nudges = proofs.finite_differences(loss_with, precise[1])
 by_chain_rule = gradients(precise, x, names)[1][1]
-proofs.equal({"chain rule": by_chain_rule, "nudges": by_nudges}, tolerance=1e-6)
+proofs.equal({"by_chain_rule": by_chain_rule, "by_nudges": by_nudges}, tolerance=1e-6)
 
 # %% [markdown] lang="en"
 # All 128 agree. (The nudges needed 256 forward passes for 128 slopes. The backward pass computes all slopes of the network, more than a
@@ -685,14 +733,14 @@ def accuracy(parameters, x, labels):
 
 # %% tags=["nbval-ignore-output"]
 untrained_loss = loss_function(forward(fresh, x_valid)[-1], y_valid)
-results.record("mlp.untrained_loss", untrained_loss, band=(2.13, 2.74))
+results.record("mlp.untrained_loss", untrained_loss)
 epochs = choose(smoke=3, laptop=6, full=20)
 trained, losses = fresh, []
 for _ in range(epochs):
     trained, training_loss = one_epoch(trained, x_train, y_train)
     validation_loss = loss_function(forward(trained, x_valid)[-1], y_valid)
     losses.append((training_loss, validation_loss))
-print(np.round(losses, 3))  # an epoch per row: training, validation
+print(np.round(losses, 3))  # a row per epoch: training loss, validation loss
 results.record("mlp.validation_accuracy", accuracy(trained, x_valid, y_valid))
 
 # %% tags=["plot", "hero", "nbval-ignore-output"]
@@ -715,6 +763,10 @@ plots.show(
 # in which the weights were still worse.) In the end {{mlp.validation_accuracy:.1%}} of the validation digits are classified
 # correctly. The picture shows the first six of them, not a selection.
 #
+# Why did it learn? Nobody told it what a 4 looks like. Each step moved every weight a little in the direction in which the loss on 50
+# digits falls. What helps one odd digit only is undone by the next batches; what helps many digits, because they have it in common, adds
+# up over the steps. What adds up is the rule.
+#
 # ## The same network in Keras
 #
 # From now on you know what happens inside, so you may leave it to a library. A `Sequential` model is a list of layers; `Dense` is our
@@ -728,6 +780,9 @@ plots.show(
 # 损失从 $\ln 10$ 附近开始（什么都不懂的网络本该如此），在两个集合上都逐轮下降：学到的东西对新样本也管用。
 # （训练损失开头偏高，因为它是整轮的平均，而那一轮里权重还没有现在这么好。）最后，验证集上有 {{mlp.validation_accuracy:.1%}} 的样本识别正确。
 # 图里画的就是验证集的前六个样本，没有挑选过。
+#
+# 它为什么能学会？没有人告诉它 4 长什么样。每一步只是把所有权重朝着“这 50 个样本的损失会下降”的方向挪一点。
+# 只对个别怪字有用的改动，会被后面的批次抵消；对许多样本都有用的改动，因为它们有共同之处，会一步步积累起来。积累下来的，就是规则。
 #
 # ## 用 Keras 写同一个网络
 #
@@ -819,10 +874,11 @@ inside = (np.hypot(points[:, 0], points[:, 1]) < 0.7).astype("int64")
 networks = {"linear_16": (16, None), "relu_3": (3, "relu"), "relu_16": (16, "relu")}
 for name, (neurons, activation) in networks.items():
     keras.utils.set_random_seed(SEED)
-    network = keras.Sequential([keras.Input((2,)), layers.Dense(neurons, activation),
-                                layers.Dense(2, "softmax")])
-    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    network.optimizer.learning_rate = 0.02
+    with strategy.scope():
+        network = keras.Sequential([
+            keras.Input((2,)), layers.Dense(neurons, activation), layers.Dense(2, "softmax")])
+        network.compile(
+            keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
     network.fit(points, inside, epochs=choose(smoke=5, laptop=20, full=40), verbose=0)
     right = network.evaluate(points, inside, verbose=0)[1]
     results.record(f"disc.{name}_accuracy", right)
@@ -846,7 +902,7 @@ first_figures.regions(networks, points, inside)
 
 # %% [markdown] lang="zh" of="7da4f5d3" tags=["answer", "predict"]
 # **答案。** 不带激活函数时，两层合起来还是一层 $X\,W + b$，边界至多是一条直线。直线对圆毫无用处，所以这个网络几乎处处回答“圆外”，
-# 正确率也就跟闭着眼睛都答“圆外”差不多。每个 ReLU 神经元能添一道折痕：三个围出一个粗糙的多边形，十六个就很接近圆了。
+# 准确率也就跟一律答“圆外”差不多。每个 ReLU 神经元能添一道折痕：三个围出一个粗糙的多边形，十六个就很接近圆了。
 # **正因为层与层之间弯了一下，第二层才有意义。**（ReLU 的几个亲戚 sigmoid、tanh 和 GELU，在第 1a 章比较。）
 #
 # ## 损失下降，就说明学到东西了吗？
@@ -887,10 +943,10 @@ first_figures.memory(seen_and_new)
 #
 # ## What did it learn? Black on white
 #
-# Now your own digit from the top (the first picture below; it has been scaled and centred as MNIST's makers did), beside
-# seven validation digits. In the second row are the same digits, *black on white*. You read them as well as before.
+# Now your own digit from the top (the first picture below; it has been scaled and centred as MNIST's makers did), followed by
+# seven validation digits. In the second row are the same digits, *black on white*. You recognise them as well as before.
 #
-# **Predict:** how many does the network read?
+# **Predict:** how many does the network recognise?
 
 # %% [markdown] lang="zh" of="d8243631" tags=["answer", "predict"]
 # **答案。** 三次都把训练集背了下来，只有一次学到了关于数字的东西。**训练损失下降，只说明代码能跑，别的什么也没说明。**
@@ -913,7 +969,7 @@ inverted = accuracy(trained, 1 - x_valid, y_valid)
 results.record("mlp.inverted_accuracy", inverted)
 always_black = (x_train.max(axis=0) == 0).sum()
 unmoved = (trained[0] == fresh[0]).all(axis=1).sum()  # pixels whose weights never moved
-print("always black:", always_black, " weights unmoved:", unmoved)
+print(f"{always_black = :d}, {unmoved = :d}")
 
 # %% [markdown] lang="en" tags=["answer"]
 # **Answer.** Hardly any: {{mlp.inverted_accuracy:.1%}}, *less* than guessing. Remember *error times input*. A pixel that was black in every
@@ -962,7 +1018,7 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 # - Without an activation, 16 hidden neurons get {{disc.linear_16_accuracy:.0%}} of the disc right; with ReLU, {{disc.relu_16_accuracy:.0%}}.
 # - Random labels are memorised, {{noise.random_labels_training_accuracy:.0%}} of them; on new digits that is worth
 #   {{noise.random_labels_validation_accuracy:.0%}}.
-# - Black on white, the same network reads {{mlp.inverted_accuracy:.1%}}.
+# - Black on white, the same network recognises {{mlp.inverted_accuracy:.1%}}.
 #
 # | | formula | code |
 # |---|---|---|
