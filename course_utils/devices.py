@@ -30,7 +30,7 @@ import platform
 import re
 import sys
 
-from course_utils import machine, rendezvous
+from course_utils import language, machine, rendezvous
 
 
 def create_strategy():
@@ -304,12 +304,16 @@ def describe():
     )
     replicas = strategy.num_replicas_in_sync
     strategy_name = type(strategy).__name__.lstrip("_").replace("DefaultDistributionStrategy", "default")
+    cores, memory = machine.cores(), machine.memory_gb()[0]
+    found = "; ".join([counted, *_accelerators()])
     print(
-        f"处理器 · processor: {_cpu_model()}, {machine.cores()} 核 · cores, {machine.memory_gb()[0]:.1f} GB"
+        language.words(
+            f"processor: {_cpu_model()}, {cores} cores, {memory:.1f} GB\ndevices: {found}\n"
+            f"strategy: {strategy_name}    replicas: {replicas}\nwhy: {reason}",
+            f"处理器：{_cpu_model()}，{cores} 核，{memory:.1f} GB\n设备：{found}\n"
+            f"策略：{strategy_name}    副本数：{replicas}\n原因：{reason_zh}",
+        )
     )
-    print(f"设备 · devices: {counted}" + "".join(f"; {name}" for name in _accelerators()))
-    print(f"策略 · strategy: {strategy_name}    副本 · replicas: {replicas}")
-    print(f"原因 · why: {reason_zh} · {reason}")
 
 
 def hardware():

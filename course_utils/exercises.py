@@ -73,17 +73,18 @@ def check(name: str, answer) -> None:
     try:
         grade(name, answer)
     except NotAttempted:
-        print(f"○ {name}  还没有作答 · not attempted yet")
+        print(f"○ {name}  {language.words('not attempted yet', '还没有作答')}")
         return
     except Wrong as wrong:
-        print(f"✗ {name}\n  {wrong.hint_zh}\n  {wrong.hint_en}")
+        print(f"✗ {name}\n  {language.words(wrong.hint_en, wrong.hint_zh)}")
         _remember(name, right=False)
         return
     except Exception as crash:
-        print(f"✗ {name}\n  运行你的答案时出错 · your answer raised {type(crash).__name__}: {crash}")
+        said = language.words("your answer raised", "运行你的答案时出错：")
+        print(f"✗ {name}\n  {said} {type(crash).__name__}: {crash}")
         _remember(name, right=False)
         return
-    print(f"✓ {name}  正确 · correct")
+    print(f"✓ {name}  {language.words('correct', '正确')}")
     _remember(name, right=True)
 
 
@@ -92,7 +93,7 @@ def progress() -> None:
     path = _progress_file()
     stored = _read_progress(path) if path else {}
     solved = sorted(name for name, entry in stored.items() if entry["solved"])
-    print(f"已完成 · solved: {len(solved)}")
+    print(language.words(f"solved: {len(solved)}", f"已完成：{len(solved)}"))
     for name in solved:
         print(f"  ✓ {name}  {stored[name]['solved']}")
 
@@ -101,7 +102,8 @@ def quiz(chapter: str) -> None:
     """Show a chapter's questions; each option unfolds and says why it is right or wrong."""
     from IPython.display import display
 
-    display(quiz_data(chapter, language.current()), raw=True)
+    english, chinese = (quiz_data(chapter, reader) for reader in language.LANGUAGES)
+    display({kind: language.words(english[kind], chinese[kind]) for kind in english}, raw=True)
 
 
 def quiz_data(chapter: str, lang: str) -> dict:

@@ -1,6 +1,7 @@
 """One figure style for the course: readable sizes, colour-blind-safe colours, alt text in both languages."""
 
 import base64
+import contextlib
 import io
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 from matplotlib import font_manager
+from matplotlib.text import Text
 
-from course_utils import language
+from course_utils import language, pictures
 
 # Okabe and Ito's palette, safe for colour-blind readers; never the only difference between two lines.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933"]
@@ -49,6 +51,9 @@ def use_style() -> None:
 def show(figure, *, alt: str, alt_zh: str) -> None:
     """Show a figure, then close it; the only way the course shows one.
 
+    The picture goes out as image/png, for programs, and as HTML, for readers: JupyterLab prefers the latter, also in a
+    notebook that it does not trust, and keeps its alt text.
+
     Args:
         figure: a matplotlib figure.
         alt: what is seen, in English, for readers who do not see the picture. No numbers of a run.
@@ -56,16 +61,48 @@ def show(figure, *, alt: str, alt_zh: str) -> None:
     """
     if not alt.strip() or not alt_zh.strip():
         raise ValueError("alt 和 alt_zh 都要写 · alt and alt_zh must both say what is seen")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=1.6 * _PIXELS_PER_INCH, metadata={"Software": None})
+    with _texts_in(language.current()) as split:
+        picture = _png(figure)
     width, height = (round(inches * _PIXELS_PER_INCH) for inches in figure.get_size_inches())
+    chinese = language.current() == "zh"
+    seen = alt_zh if chinese else alt
+    metadata = {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}
+    if split:  # a build, and words in the figure: the Chinese notebook gets a drawing of its own
+        with _texts_in("zh"):
+            metadata["png_zh"] = _png(figure)
     plt.close(figure)
-    seen = alt_zh if language.current() == "zh" else alt
+    # What is seen also stands below the figure in Chinese: its labels may be English. A build makes the HTML again.
+    markup = pictures.as_html(picture, seen, width, height, caption=seen if chinese else "")
     display(
-        {"image/png": base64.b64encode(stream.getvalue()).decode("ascii"), "text/plain": f"[{seen}]"},
-        metadata={"image/png": {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}},
+        {"image/png": picture, "text/html": markup, "text/plain": f"[{language.words(alt, alt_zh)}]"},
+        metadata={"image/png": metadata},
         raw=True,
     )
+
+
+def _png(figure) -> str:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=1.6 * _PIXELS_PER_INCH, metadata={"Software": None})
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+@contextlib.contextmanager
+def _texts_in(reader: str):
+    """Let every text in a figure show one side of `language.words`; yields a list of the texts that had two."""
+    original, split = Text.get_text, []
+
+    def get_text(self):
+        text = original(self)
+        one_side = language.side(text, reader)
+        if one_side != text:
+            split.append(text)
+        return one_side
+
+    Text.get_text = get_text
+    try:
+        yield split
+    finally:
+        Text.get_text = original
 
 
 def grid(images, titles=None, columns: int = 8, size: float = 1.2, **imshow):

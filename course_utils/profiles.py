@@ -2,7 +2,7 @@
 
 import os
 
-from course_utils import results
+from course_utils import language, results
 
 PROFILES = ("smoke", "laptop", "full")
 
@@ -39,7 +39,7 @@ def use(profile: str | None = None, seed: int = 0) -> None:
 
     keras.utils.set_random_seed(seed)
     results.begin(name(), seed)
-    print(f"配置 · profile: {name()}    随机种子 · seed: {seed}")
+    print(language.words(f"profile: {name()}    seed: {seed}", f"配置：{name()}    随机种子：{seed}"))
 
 
 def choose(*, smoke, laptop, full):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from course_utils import language
 from course_utils.checking import expect
 
 
@@ -22,15 +23,20 @@ def equal(values: dict, tolerance: float = 1e-5) -> None:
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
         if array.shape != first.shape:
-            raise AssertionError(f"{first_name} 的形状 · has shape {first.shape}, {name}: {array.shape}")
+            said = language.words("has shape", "的形状为")
+            raise AssertionError(f"{first_name} {said} {first.shape}, {name}: {array.shape}")
         if not np.all(np.isfinite(array)):
-            raise AssertionError(f"{name} 含有无穷或非数 · holds infinite or undefined numbers")
+            said = language.words("holds infinite or undefined numbers", "含有无穷或非数")
+            raise AssertionError(f"{name} {said}")
         difference = np.max(np.abs(array - first) / np.maximum(1.0, np.abs(first)), initial=0.0)
         if difference > tolerance:
-            raise AssertionError(
-                f"{first_name} ≠ {name}: 最大差 · largest difference {difference:.2e} > {tolerance:g}"
-            )
-    print(f"{' = '.join(arrays)}  ✓ 相等 · equal within {tolerance:g}, shape {first.shape}")
+            said = language.words("largest difference", "最大差")
+            raise AssertionError(f"{first_name} ≠ {name}: {said} {difference:.2e} > {tolerance:g}")
+    said = language.words(
+        f"equal within {tolerance:g}, shape {first.shape}",
+        f"相等（误差不超过 {tolerance:g}），形状 {first.shape}",
+    )
+    print(f"{' = '.join(arrays)}  ✓ {said}")
 
 
 def finite_differences(function: Callable, point, step: float = 1e-5) -> np.ndarray:

@@ -8,13 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from course_utils import devices, files, machine
+from course_utils import devices, files, language, machine
 
 _NOTEBOOKS = Path(os.environ.get("COURSE_NOTEBOOKS") or Path(__file__).resolve().parent.parent / "notebooks")
 FOLDER = _NOTEBOOKS / "results"
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 _run = {}
+_here = {"chapter": None}  # whose bands count; `cost` says it
 
 
 class OutOfBand(AssertionError):
@@ -41,11 +42,13 @@ def begin(profile: str | None = None, seed: int = 0) -> None:
 def record(name: str, value: float, band: tuple | None = None, unit: str = "", digits: int = 4) -> None:
     """Print a number, say whether it lies in its band, and store it.
 
+    The band stands in `notebooks/bands/NN.json`, under the profile and the name. A number without one is recorded and
+    not judged: a time, which depends on the machine, or any number in a copy of the course without that folder.
+
     Args:
         name: "<topic>.<quantity>" in lower case, for example "cnn.test_accuracy".
         value: the number.
-        band: (lowest, highest) from at least three seeds, usually `choose(smoke=…, laptop=…, full=…)`;
-            None records without judging (times, for instance, which depend on the machine).
+        band: (lowest, highest) instead of the stored band, for chapters whose bands still stand in the code.
         unit: what the number counts; "" for a ratio.
         digits: digits after the point when printed.
 
@@ -56,49 +59,77 @@ def record(name: str, value: float, band: tuple | None = None, unit: str = "", d
     """
     if not NAME.fullmatch(name):
         raise ValueError(f'a name like "cnn.test_accuracy" was expected; found {name!r}')
-    if band is not None and not (len(band) == 2 and band[0] <= band[1]):
-        raise ValueError(f"band (lowest, highest) was expected; found {band!r}")
     if not _run:
         begin()
+    band = _band(name) if band is None else band
     value = float(value)
-    inside = None if band is None else bool(band[0] <= value <= band[1])  # NaN is in no band
-    _run["numbers"][name] = {
-        "value": value if math.isfinite(value) else None,
-        "unit": unit,
-        "band": None if band is None else [float(band[0]), float(band[1])],
-        "in_band": inside,
-        "digits": digits,
-    }
+    number = {"value": value if math.isfinite(value) else None, "unit": unit, "digits": digits}
+    _run["numbers"][name] = {**number, **judged(value, band)}
+    inside = _run["numbers"][name]["in_band"]
     _store()
-    line = f"{name} = {value:.{digits}f}{' ' + unit if unit else ''}"
-    if band is None:
-        print(line)
-        return
-    line += f"    区间 · band [{band[0]:g}, {band[1]:g}] {'✓' if inside else '✗'}"
-    if not inside and os.environ.get("COURSE_STRICT") == "1":
-        raise OutOfBand(line)
-    print(line)
-    if not inside:
+    number = {**_run["numbers"][name], "value": value}
+    shown = language.words(*(line(name, number, reader) for reader in language.LANGUAGES))
+    if inside is False and os.environ.get("COURSE_STRICT") == "1":
+        raise OutOfBand(shown)
+    print(shown)
+    if inside is False:
         print(
-            "  与课程记录的结果不同；如果你改了代码，这正是实验 · "
-            "differs from the course's runs; if you changed something, that is your experiment"
+            language.words(
+                "  differs from the course's runs; if you changed something, that is your experiment",
+                "  与课程记录的结果不同；如果你改了代码，这正是你的实验",
+            )
         )
 
 
+def line(name: str, number: dict, reader: str) -> str:
+    """Return the line that `record` prints in "en" or "zh", from what it stores."""
+    value = math.nan if number["value"] is None else number["value"]
+    text = f"{name} = {value:.{number['digits']}f}{' ' + number['unit'] if number['unit'] else ''}"
+    if number["band"] is None:
+        return text
+    low, high = number["band"]
+    word = {"en": "band", "zh": "区间"}[reader]
+    return f"{text}    {word} [{low:g}, {high:g}] {'✓' if number['in_band'] else '✗'}"
+
+
+def judged(value: float, band) -> dict:
+    """Return {"band", "in_band"} of a number: a band as a list of two, and whether the number is inside.
+
+    Args:
+        value: NaN and infinity are in no band.
+        band: (lowest, highest), or None for a number that is not judged.
+
+    Raises:
+        ValueError: a malformed band.
+    """
+    if band is None:
+        return {"band": None, "in_band": None}
+    if not (len(band) == 2 and band[0] <= band[1]):
+        raise ValueError(f"band (lowest, highest) was expected; found {band!r}")
+    return {"band": [float(band[0]), float(band[1])], "in_band": bool(band[0] <= value <= band[1])}
+
+
 def cost(chapter: str) -> None:
-    """Print what the laptop run of a chapter took when the course was last built: time and peak memory."""
-    print(cost_line(read(f"laptop-{chapter}")))
+    """Begin a chapter: print what its laptop run took when the course was last built, and judge by its bands from here on.
+
+    Args:
+        chapter: its number, such as "02a". Every chapter calls this before it records, however it was started.
+    """
+    _here["chapter"] = chapter
+    stored = read(f"laptop-{chapter}")
+    print(language.words(*(cost_line(stored, reader) for reader in language.LANGUAGES)))
 
 
-def cost_line(stored: dict | None) -> str:
-    """Return the line that `cost` prints, from the content of a results file."""
+def cost_line(stored: dict | None, reader: str) -> str:
+    """Return the line that `cost` prints in "en" or "zh", from the content of a results file."""
     if not stored or not stored.get("cost"):
-        return "尚未测量 · not measured yet"
+        return {"en": "not measured yet", "zh": "尚未测量"}[reader]
     seconds, memory = stored["cost"]["seconds"], stored["cost"]["peak_memory_gb"]
-    return (
-        f"实测 · measured: {seconds:.0f} 秒 · s, 内存峰值 · peak memory {memory:.2f} GB "
-        f"(laptop, {stored['hardware']['cores']} 核 · cores)"
-    )
+    cores = stored["hardware"]["cores"]
+    return {
+        "en": f"measured: {seconds:.0f} s, peak memory {memory:.2f} GB (laptop, {cores} cores)",
+        "zh": f"实测：{seconds:.0f} 秒，内存峰值 {memory:.2f} GB（laptop，{cores} 核）",
+    }[reader]
 
 
 def spread(chapter: str, name: str) -> dict | None:
@@ -114,6 +145,14 @@ def read(stem: str) -> dict | None:
     """Return the committed results file `<stem>.json`, or None when there is none."""
     path = FOLDER / f"{stem}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _band(name: str):
+    """Return the band that stands beside the results for this chapter, profile and name; None when there is none."""
+    if _here["chapter"] is None:
+        return None
+    bands = files.read_json(FOLDER.parent / "bands" / f"{_here['chapter']}.json")
+    return bands.get(_run["profile"], {}).get(name)
 
 
 def _after_cell(*_) -> None:

@@ -8,6 +8,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from course_utils import language
 from course_utils.checking import expect
 
 
@@ -15,7 +16,7 @@ class SliderBox(ipywidgets.VBox):
     """Sliders with their picture; as text, for a page without a kernel, one line instead of the widgets' inside."""
 
     def __repr__(self):
-        return "[滑块，需要运行中的内核 · a slider: it needs a running kernel]"
+        return language.words("[a slider: it needs a running kernel]", "[滑块，需要运行中的内核]")
 
 
 def picture(draw, *, alt: str, alt_zh: str, **sliders) -> SliderBox:
@@ -33,7 +34,7 @@ def picture(draw, *, alt: str, alt_zh: str, **sliders) -> SliderBox:
         ValueError: `draw` returns no figure.
     """
     image = ipywidgets.HTML()
-    text = html.escape(f"{alt_zh} · {alt}")
+    text = html.escape(language.words(alt, alt_zh))
 
     def redraw(_=None):
         figure = draw(**{name: slider.value for name, slider in sliders.items()})

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from course_utils import checking, distributed, profiles
+from course_utils import checking, distributed, language, profiles
 from course_utils.checkpoints import arrays as state_arrays
 from course_utils.checkpoints import state
 from course_utils.distributed import distributed_fit as distributed_fit
@@ -229,18 +229,24 @@ class _Stored:
         except FileNotFoundError:
             return self.progress
         except Exception as error:
-            print(
-                f"{name}: 保存的进度无法使用，从头训练 · stored progress is unusable, starting anew ({error})"
+            said = language.words(
+                "stored progress is unusable, starting anew", "保存的进度无法使用，从头训练"
             )
+            print(f"{name}: {said} ({error})")
             return self.progress
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
         self.progress = progress
         done = progress["epochs_done"]
         if progress["finished"]:
-            print(f"{name}: 已训练完毕，直接载入 · trained already, loaded ({done} epochs)")
+            said = language.words(
+                f"trained already, loaded ({done} epochs)", f"已训练完毕，直接载入（{done} 轮）"
+            )
         else:
-            print(f"{name}: 继续训练 · resumed after epoch {done} of {epochs}")
+            said = language.words(
+                f"resumed after epoch {done} of {epochs}", f"从第 {done} 轮之后继续训练，共 {epochs} 轮"
+            )
+        print(f"{name}: {said}")
         return progress
 
     def save(self, history, finished):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils import pictures
+from course_utils.language import side
 from course_utils.workshop import numbers, typeset
 from course_utils.workshop.source import Source
 
@@ -101,7 +103,13 @@ def code_cells(built) -> list:
 
 
 def copy_outputs(origin, target, language: str) -> None:
-    """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`."""
+    """Copy outputs from one executed notebook to another, cell by cell, keeping what belongs to `language`.
+
+    Args:
+        origin: a build's, whose texts may carry both languages, or an earlier notebook of this language.
+        target: gets the outputs.
+        language: "en" or "zh".
+    """
     for executed, cell in zip(code_cells(origin), code_cells(target), strict=True):
         cell.execution_count = executed.execution_count
         cell.outputs = [localise(output, language) for output in copy.deepcopy(executed.outputs)]
@@ -139,14 +147,28 @@ def alt_of(output) -> str | None:
 
 
 def localise(output, language: str):
-    """Give a figure's output the alt text of its notebook's language."""
-    if language != "zh" or "data" not in output:
+    """Keep one language's side of an output: of its texts, of its picture and of the picture's alt text, HTML too."""
+    output = nbformat.from_dict(_one_side(output, language))
+    picture = output.get("metadata", {}).get("image/png", {})
+    if "alt_zh" not in picture:
         return output
-    picture = output.metadata.get("image/png", {})
-    if "alt_zh" in picture:
-        picture["alt"] = picture["alt_zh"]
+    drawn_zh, caption = picture.pop("png_zh", None), ""
+    if language == "zh":
+        output.data["image/png"] = drawn_zh or output.data["image/png"]
+        caption = picture["alt"] = picture["alt_zh"]
         output.data["text/plain"] = f"[{picture['alt_zh']}]"
+    png, width, height = output.data["image/png"], picture["width"], picture["height"]
+    output.data["text/html"] = pictures.as_html(png, picture["alt"], width, height, caption)
     return output
+
+
+def _one_side(content, language: str):
+    """Return nested lists and dictionaries with one side of every text in them."""
+    if isinstance(content, dict):
+        return {key: _one_side(value, language) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_one_side(value, language) for value in content]
+    return side(content, language) if isinstance(content, str) else content
 
 
 def _parts(text: str):

@@ -19,11 +19,11 @@ from pathlib import Path
 import nbformat
 
 from course_utils import files
-from course_utils.language import LANGUAGES
-from course_utils.workshop import assemble, numbers, source
+from course_utils.language import LANGUAGES, is_torn
+from course_utils.workshop import assemble, bands, numbers, source
+from course_utils.workshop import lint as rules
 from course_utils.workshop.chapters import FAILED, INTERRUPTED, PASSED, ROOT, Chapter, choose, relative
 from course_utils.workshop.command import act, add_jobs
-from course_utils.workshop.lint import awaited, lint, style_report
 from course_utils.workshop.source import Source
 from course_utils.workshop.stamp import stamp
 
@@ -70,12 +70,14 @@ def _build(options: argparse.Namespace) -> int:
             return _finish(["--accept needs the chapters whose translations you reviewed"])
     sources = [source.read(chapter) for chapter in chosen]
     if options.style:
-        print("\n".join(style_report(sources)))
+        print("\n".join(rules.style_report(sources)))
         return PASSED
-    problems = [complaint for read in sources for complaint in lint(read)]
-    if not (options.lint or options.check):
+    problems = [complaint for read in sources for complaint in rules.lint(read)]
+    if options.lint:
+        problems += [complaint for read in sources for complaint in lint_bands(read)]
+    elif not options.check:
         # The seeds and the full run come after the build; it says in the end that they are missing.
-        problems = [complaint for complaint in problems if complaint not in awaited(sources)]
+        problems = [complaint for complaint in problems if complaint not in rules.awaited(sources)]
     if problems or options.lint:
         return _finish(problems)
     if options.solved or options.nbgrader:
@@ -84,7 +86,7 @@ def _build(options: argparse.Namespace) -> int:
         return PASSED
     if options.check:
         problems += [complaint for read in sources for complaint in check(read)]
-        for note in old_results(sources):
+        for note in [*old_results(sources), *not_judged(sources)]:
             print(f"· {note}")
     else:
         built, interrupted = build(sources, force=options.force, parallel=options.jobs)
@@ -92,6 +94,8 @@ def _build(options: argparse.Namespace) -> int:
         if interrupted:
             print("继续 · to continue: the same command; what was built is kept", file=sys.stderr)
             return INTERRUPTED
+        for note in not_judged(sources):
+            print(f"· {note}")
     from course_utils.workshop import readme
 
     return _finish(problems + readme.update(chosen[0].notebooks.parent, check=options.check))
@@ -115,7 +119,9 @@ def build(sources: list[Source], *, force: bool = False, parallel: int = 1) -> t
             if force or execution_needed(read, previous):
                 waiting[_job(read)] = read
             else:
-                _write(read, previous)
+                bands.judge_again(read.chapter, write=True)
+                _write(read, stored_notebooks(read.chapter))
+                problems.extend(f"{read.chapter.stem}: {what}" for what in bands.outside(read.chapter))
 
         def finished(job, waiting=waiting):
             if job.status in ("passed", "failed"):
@@ -135,7 +141,7 @@ def _write_again(read: Source) -> list[str]:
     if execution_needed(read, previous):
         return []  # it failed, and somebody has been told
     if any(numbers.other_chapters(cell.text, read.chapter) for cell in read.cells if cell.language):
-        _write(read, previous)
+        _write(read, stored_notebooks(read.chapter))
     return unfilled(read)
 
 
@@ -156,12 +162,16 @@ def check(read: Source) -> list[str]:
     again = f"run: python3 -m course_utils build {chapter.number}"
     if previous is None:
         return [f"{chapter.stem}: never built; {again}"]
-    if previous.metadata.course.get("outputs") != outputs_hash(previous):
-        return [f"{chapter.stem}: the stored outputs were edited by hand; {again} --force"]
+    for language, stored in stored_notebooks(chapter).items():
+        if stored is not None and edited(stored):
+            return [f"{language}/{chapter.stem}: the stored outputs were edited by hand; {again} --force"]
     if execution_needed(read, previous):
         return [f"{chapter.stem}: what it runs or reads changed since it was executed; {again}"]
-    problems = unfilled(read)
-    for language, built in finished_notebooks(read, previous).items():
+    problems = [f"{chapter.stem}: {what}" for what in bands.outside(chapter)]
+    problems += [*lint_bands(read), *unfilled(read)]
+    if bands.judge_again(chapter, write=False):
+        problems.append(f"{chapter.results().name}: judged by other bands than today's; {again}")
+    for language, built in finished_notebooks(read, stored_notebooks(chapter)).items():
         path = chapter.notebook(language)
         stored = path.read_text(encoding="utf-8") if path.exists() else ""
         if stored != nbformat.writes(built, indent=1) + "\n":
@@ -180,12 +190,39 @@ def old_results(sources: Iterable[Source]) -> list[str]:
     return old
 
 
+def not_judged(sources: Iterable[Source]) -> list[str]:
+    """Return which chapters record numbers that have no entry among their bands."""
+    named = ((read.chapter.number, bands.not_judged(read.chapter)) for read in sources)
+    return [f"{number}: 未判定 · not judged: {', '.join(names)}" for number, names in named if names]
+
+
+def lint_bands(read: Source) -> list[str]:
+    """Return complaints about a chapter's bands: apart from the other rules, since a chapter is built before it has any."""
+    return bands.lint(read, carried_over=read.chapter.number in rules.CARRIED_OVER)
+
+
 def execution_needed(read: Source, previous) -> bool:
-    """Say whether the stored English notebook's outputs do not belong to this code (or were edited)."""
-    if previous is None or not read.chapter.results().exists():
+    """Say whether the stored notebooks' outputs do not belong to this code (or were edited).
+
+    Each notebook keeps its own side of the outputs, so the Chinese one must be whole, too.
+    """
+    chinese = _read(read.chapter.notebook("zh"))
+    if previous is None or chinese is None or not read.chapter.results().exists():
         return True
-    stored = previous.metadata.get("course", {})
-    return stored.get("stamp") != stamp_now(read) or stored.get("outputs") != outputs_hash(previous)
+    if edited(previous) or edited(chinese):
+        return True
+    now = stamp_now(read)
+    return any(stored.metadata.get("course", {}).get("stamp") != now for stored in (previous, chinese))
+
+
+def edited(stored) -> bool:
+    """Whether a stored notebook's outputs are not those that the build wrote."""
+    return stored.metadata.get("course", {}).get("outputs") != outputs_hash(stored)
+
+
+def stored_notebooks(chapter: Chapter) -> dict:
+    """Return language -> notebook as it is stored."""
+    return {language: _read(chapter.notebook(language)) for language in LANGUAGES}
 
 
 def stamp_now(read: Source) -> str:
@@ -194,13 +231,21 @@ def stamp_now(read: Source) -> str:
     return stamp([cell.source for cell in cells], read.results_read())
 
 
-def finished_notebooks(read: Source, origin) -> dict:
-    """Return language -> complete notebook, with the outputs of `origin` and of the committed files."""
-    complete = {}
+def finished_notebooks(read: Source, origins: dict) -> dict:
+    """Return language -> complete notebook, with the outputs of its origin and of the committed files.
+
+    Args:
+        read: the chapter's source.
+        origins: language -> executed notebook; twice the same after an execution, whose texts carry both languages.
+    """
+    complete, recorded = {}, files.read_json(read.chapter.results()).get("numbers", {})
     for language in LANGUAGES:
         built = assemble.notebook(read, language)
-        assemble.copy_outputs(origin, built, language)
+        assemble.copy_outputs(origins[language], built, language)
+        _refuse_torn_words(built)
         for cell in assemble.code_cells(built):
+            if read.chapter.bands.exists():
+                _judge_outputs(cell, recorded, language)
             generated = _generated_output(read.chapter, cell, language)
             if generated is not None:
                 cell.outputs = [generated]
@@ -213,6 +258,22 @@ def finished_notebooks(read: Source, origin) -> dict:
         nbformat.validate(built)
         complete[language] = built
     return complete
+
+
+def _refuse_torn_words(built) -> None:
+    for count, cell in enumerate(assemble.code_cells(built), start=1):
+        if is_torn(json.dumps(cell.outputs, ensure_ascii=False)):
+            raise BuildError(
+                f"cell {count}: its output cuts or changes what language.words returned; make the whole text first, "
+                "then call words"
+            )
+
+
+def _judge_outputs(cell, recorded: dict, language: str) -> None:
+    """Let the printed lines of recorded numbers name the bands that are stored now."""
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            output.text = bands.rewritten(output.text, recorded, language)
 
 
 def outputs_hash(built) -> str:
@@ -246,6 +307,7 @@ def _job(read: Source):
         results=folder / f"laptop-{chapter.number}.json",
         work=folder / "work",
         log=folder / "log.txt",
+        both_languages=True,
     )
 
 
@@ -263,11 +325,11 @@ def _take(job, read: Source) -> None:
     stored = files.read_json(job.results)
     _check_cost(stored["cost"])
     files.write_json(read.chapter.results(), stored, sort_keys=True)
-    _write(read, executed)
+    _write(read, dict.fromkeys(LANGUAGES, executed))
 
 
-def _write(read: Source, origin) -> None:
-    for language, built in finished_notebooks(read, origin).items():
+def _write(read: Source, origins: dict) -> None:
+    for language, built in finished_notebooks(read, origins).items():
         path = read.chapter.notebook(language)
         text = nbformat.writes(built, indent=1) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -299,7 +361,7 @@ def _give_clean_outputs(built) -> None:
 
 def _private_text(text: str) -> str | None:
     """Return a path of this machine or its user's name, if the text holds one."""
-    text = re.sub(r'"image/png": "[^"]*"', "", text)
+    text = re.sub(r'"image/png": "[^"]*"|data:image/png;base64,[A-Za-z0-9+/=]*', "", text)
     for secret in (str(ROOT), str(Path.home()), tempfile.gettempdir() + os.sep):
         if len(secret) > 4 and secret in text:
             return secret
@@ -327,7 +389,9 @@ def _generated_output(chapter: Chapter, cell, language: str):
     tags = cell.metadata.get("tags", [])
     if "cost" in tags:
         stored = files.read_json(chapter.results())
-        return nbformat.v4.new_output("stream", name="stdout", text=results.cost_line(stored) + "\n")
+        return nbformat.v4.new_output(
+            "stream", name="stdout", text=results.cost_line(stored, language) + "\n"
+        )
     if "quiz" in tags:
         return nbformat.v4.new_output("display_data", data=exercises.quiz_data(chapter.number, language))
     return None

@@ -35,9 +35,14 @@ class Chapter:
         """Return the file of a stored run: of a profile, or "seeds"."""
         return self.notebooks / "results" / f"{profile}-{self.number}.json"
 
+    @property
+    def bands(self) -> Path:
+        """The file of its numbers' bands: {profile: {name: [lowest, highest]}, "why": {name: text}}."""
+        return self.notebooks / "bands" / f"{self.number}.json"
+
 
 def notebooks_folder() -> Path:
-    """Return the folder with source/, en/, zh/ and results/; `COURSE_NOTEBOOKS` names another one (tests do)."""
+    """Return the folder with source/, en/, zh/, results/ and bands/; `COURSE_NOTEBOOKS` names another one (tests do)."""
     return Path(os.environ.get("COURSE_NOTEBOOKS") or ROOT / "notebooks").resolve()
 
 

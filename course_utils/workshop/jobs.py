@@ -18,19 +18,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course_utils import surroundings
+from course_utils.language import BOTH, side
 from course_utils.workshop.chapters import ROOT, Chapter, relative
 from course_utils.workshop.display import Display
 
 
-def environment(*, profile: str, strict: bool, language: str, results: Path, work: Path) -> dict[str, str]:
+def environment(
+    *, profile: str, strict: bool, language: str, results: Path, work: Path, notebooks: Path | None = None
+) -> dict[str, str]:
     """Return the variables of a chapter's kernel: nothing of the user's that would change its outputs.
 
     Args:
         profile: "smoke", "laptop" or "full".
         strict: whether a number outside its band is an error.
-        language: "en" or "zh".
+        language: "en" or "zh", or "both" for a build, whose outputs are split into the two.
         results: where the chapter stores its numbers.
         work: a folder of this job: interrupted fits, IPython's profile.
+        notebooks: the folder in which it finds stored results and bands; the course's own if None.
     """
     kept = surroundings.clean(os.environ)
     # A terminal inside JupyterLab must not tell its own notebook's name and so its language.
@@ -41,6 +45,7 @@ def environment(*, profile: str, strict: bool, language: str, results: Path, wor
         "COURSE_STRICT": "1" if strict else "0",
         "COURSE_RESULTS": str(results),
         "COURSE_WORK": str(work),
+        **({"COURSE_NOTEBOOKS": str(notebooks)} if notebooks else {}),
         "COURSE_LANGUAGE": language,
         "IPYTHONDIR": str(work / "ipython"),
         "PYTHONHASHSEED": "0",
@@ -64,6 +69,7 @@ class Job:
     results: Path
     work: Path
     log: Path
+    both_languages: bool = False  # its texts carry both; `assemble` splits them
 
     status: str = "waiting"  # waiting, running, passed, failed, interrupted
     process: subprocess.Popen | None = None
@@ -109,9 +115,10 @@ class Job:
                 env=environment(
                     profile=self.profile,
                     strict=self.strict,
-                    language=self.language,
+                    language=BOTH if self.both_languages else self.language,
                     results=self.results,
                     work=self.work,
+                    notebooks=self.chapter.notebooks,
                 ),
                 cwd=ROOT,
                 **apart,
@@ -143,7 +150,11 @@ class Job:
             self.done, self.cell = event["number"], None
             self.peak_memory_gb = event["peak_memory_gb"]
         elif kind == "end":
-            self.failure = event["failure"]
+            failure = event["failure"]
+            self.failure = failure and {
+                key: side(value, self.language) if isinstance(value, str) else value
+                for key, value in failure.items()
+            }
             self.status = "failed" if self.failure else "passed"
         elif kind == "gone" and self.status == "running":
             at = self.cell or {}

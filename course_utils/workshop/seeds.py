@@ -1,4 +1,4 @@
-"""`python3 -m course_utils seeds`: execute a chapter once per seed and store how far its numbers spread."""
+"""`python3 -m course_utils seeds`: execute a chapter once per seed; store how far its numbers spread, and their bands."""
 
 import argparse
 import shutil
@@ -7,11 +7,12 @@ import sys
 from course_utils import files
 from course_utils.language import LANGUAGES
 from course_utils.profiles import PROFILES
-from course_utils.workshop import jobs
+from course_utils.workshop import bands, jobs, source
 from course_utils.workshop.chapters import (
     FAILED,
     INTERRUPTED,
     PASSED,
+    Chapter,
     check_choice,
     choose,
     relative,
@@ -23,7 +24,8 @@ from course_utils.workshop.run import built, check_parameters, stamp_of
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python3 -m course_utils seeds",
-        description="每个种子执行一次，保存波动范围 · execute a chapter once per seed and store how far its numbers spread",
+        description="每个种子执行一次，保存波动范围和区间 · execute a chapter once per seed; store how far its numbers "
+        "spread, and their bands (--profile laptop,smoke: both)",
     )
     parser.add_argument("chapter", help="like 02, 2, 02a or 02_name")
     add_execution_options(parser)
@@ -34,13 +36,22 @@ def main(arguments: list[str]) -> int:
 
 
 def _seeds(options: argparse.Namespace) -> int:
-    check_choice("profile", options.profile, PROFILES)
+    profiles = list(dict.fromkeys(options.profile.split(",")))
+    for profile in profiles:
+        check_choice("profile", profile, PROFILES)
     check_choice("language", options.language, LANGUAGES)
     chosen = built(choose([options.chapter]), options.language)
     seeds = list(dict.fromkeys(options.seeds))
     check_parameters(chosen, options.language, {"SEED": 0})
-    output, chapter = options.output.resolve(), chosen[0]
-    stem = f"{options.profile}-{chapter.number}"
+    for profile in profiles:
+        code = _of_profile(chosen[0], profile, seeds, options)
+        if code != PASSED:
+            return code
+    return PASSED
+
+
+def _of_profile(chapter: Chapter, profile: str, seeds: list[int], options: argparse.Namespace) -> int:
+    output, stem = options.output.resolve(), f"{profile}-{chapter.number}"
     waiting = []
     for seed in seeds:
         folder = output / "seeds" / stem / f"seed-{seed}"
@@ -49,7 +60,7 @@ def _seeds(options: argparse.Namespace) -> int:
             jobs.Job(
                 label=f"{chapter.number} seed {seed}",
                 chapter=chapter,
-                profile=options.profile,
+                profile=profile,
                 language=options.language,
                 parameters={"SEED": seed},
                 strict=False,  # bands are what we are looking for
@@ -76,25 +87,34 @@ def _seeds(options: argparse.Namespace) -> int:
         return FAILED
     print(table(numbers, seeds))
     # Chapters show their laptop run inside the stored spread; the other profiles only need bands.
-    stored = options.profile == "laptop"
+    stored = profile == "laptop"
     target = chapter.results("seeds") if stored else output / f"seeds-{stem}.json"
     content = {
         "chapter": chapter.number,
-        "profile": options.profile,
+        "profile": profile,
         "seeds": seeds,
         "numbers": numbers,
         "stamp": stamp_of(chapter.notebook(options.language)),
     }
     files.write_json(target, content)
     print(f"已写入 · stored: {relative(target)}")
+    _store_bands(chapter, profile, numbers)
     return PASSED
 
 
-def collect(runs: list[dict], seeds: list[int]) -> dict:
-    """Return {name: values, mean, lowest, highest, suggested_band} from the numbers of each seed's run.
+def _store_bands(chapter: Chapter, profile: str, numbers: dict) -> None:
+    """Write the bands beside the results, unless the chapter's code still states them."""
+    if chapter.source.exists() and bands.recorded(source.read(chapter)).with_band:
+        print(
+            f"{chapter.source.name} 的代码里仍有 band=，区间文件未写 · still has band= in its code: no bands were written"
+        )
+        return
+    files.write(chapter.bands, bands.as_text(bands.merged(files.read_json(chapter.bands), profile, numbers)))
+    print(f"已写入 · stored: {relative(chapter.bands)}")
 
-    The band is the lowest value minus twice the range of the values, to the highest plus twice the range.
-    """
+
+def collect(runs: list[dict], seeds: list[int]) -> dict:
+    """Return {name: values, mean, lowest, highest, unit, suggested_band} from the numbers of each seed's run."""
     names = list(dict.fromkeys(name for run in runs for name in run))
     if not names:
         raise ValueError("no number was recorded: does the chapter call results.record?")
@@ -104,14 +124,14 @@ def collect(runs: list[dict], seeds: list[int]) -> dict:
         without = [seed for seed, value in zip(seeds, values, strict=True) if value is None]
         if without:
             raise ValueError(f"{name} has no finite value with seed {', '.join(map(str, without))}")
-        lowest, highest = min(values), max(values)
-        margin = 2 * (highest - lowest)
+        last = runs[-1][name]
         collected[name] = {
             "values": values,
             "mean": round(sum(values) / len(values), 10),
-            "lowest": lowest,
-            "highest": highest,
-            "suggested_band": [round(lowest - margin, 10), round(highest + margin, 10)],
+            "lowest": min(values),
+            "highest": max(values),
+            "unit": last.get("unit", ""),
+            "suggested_band": bands.suggested(values, last.get("digits", 4)),
         }
     return collected
 

@@ -7,13 +7,14 @@ The stamp goes by content, not by place. It is a hash of
 - an import from course_utils stands for the name that it binds and the stamp of the file that it finds, so that a
   module can move or be renamed for nothing;
 - the checksums of the data that this code names, the pins of the libraries that decide about numbers, and the stored
-  results that the chapter declares to read (`reads=[…]` in its first cell's metadata).
+  results that the chapter declares to read (`reads=[…]` in its first cell's metadata), without what bands say of them.
 """
 
 import ast
 import fnmatch
 import functools
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def stamp(cells: list, results_read: Iterable[Path] = (), root: Path = ROOT) -> 
         *(_Code(text, root).digest(()) for text in cells),
         *sorted(_Code("\n".join(cells), root).data()),
         *_pins(root),
-        *(f"{path.name} {_hash(path.read_text(encoding='utf-8'))}" for path in results_read),
+        *(f"{path.name} {_hash(_measured(path))}" for path in results_read),
     ]
     return _hash("\0".join(content))
 
@@ -199,6 +200,16 @@ def _reached(tree, names: set) -> list:
             found[name] = definitions[name]
             waiting += [node.id for node in ast.walk(definitions[name]) if isinstance(node, ast.Name)]
     return list(found.values())
+
+
+def _measured(path: Path) -> str:
+    """Return a stored results file as text without its stamp and judgements: a new band is no new measurement."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content.pop("stamp", None)
+    for number in content.get("numbers", {}).values():
+        for key in ("band", "in_band", "suggested_band"):
+            number.pop(key, None)
+    return json.dumps(content, sort_keys=True)
 
 
 def _pins(root: Path) -> list:

@@ -98,6 +98,10 @@ def test_run_all_in_jupyterlab(copies, language):
         page.wait_for_function(finished, timeout=RUN_ALL_SECONDS * 1000)
         page.keyboard.press("Control+s")
         wait_until_saved(path, before, count)
+        seen = page.evaluate(
+            "() => [...document.querySelectorAll('.jp-OutputArea img')].map(image => image.alt)"
+        )
+        assert seen and all(alt.strip() for alt in seen), "a picture without alt text in the page"
         if os.environ.get("COURSE_SCREENSHOTS"):
             page.screenshot(path=Path(os.environ["COURSE_SCREENSHOTS"]) / f"{path.stem}-{language}.png")
         browser.close()

@@ -7,9 +7,9 @@ import pytest
 import runners
 
 from course_utils import files
-from course_utils.workshop import assemble, build, source
+from course_utils.workshop import assemble, bands, build, source
 from course_utils.workshop.chapters import LANGUAGES, choose
-from course_utils.workshop.lint import lint
+from course_utils.workshop.lint import CARRIED_OVER, lint
 
 CHAPTERS = choose([])
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.number)
@@ -51,13 +51,19 @@ def test_solved_chapters_pass_run(number, tmp_path):
     outputs = [output for cell in assemble.code_cells(executed) for output in cell.outputs]
     printed = "".join(output.get("text", "") for output in outputs)
     exercises = re.findall(r'exercises\.check\("([^"]+)"', chapter.source.read_text(encoding="utf-8"))
-    assert exercises and [name for name in exercises if f"✓ {name}  正确" not in printed] == []
+    assert exercises and [name for name in exercises if f"✓ {name}  correct" not in printed] == []
 
 
 @each_chapter
 def test_committed_notebooks_are_what_the_source_gives(chapter):
     read = source.read(chapter)
     assert lint(read) + build.check(read) == []
+
+
+@pytest.mark.parametrize("number", CARRIED_OVER)
+def test_seed_0_of_the_stored_seeds_is_the_stored_run(number):
+    (chapter,) = choose([number])
+    assert bands.floating(chapter) == []
 
 
 @each_chapter

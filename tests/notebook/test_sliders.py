@@ -34,12 +34,12 @@ def test_the_picture_follows_each_slider_and_every_figure_is_closed():
 
 def test_the_text_for_those_who_cannot_see_it_is_escaped():
     box = sliders.picture(line, alt='a "line" < 2', alt_zh="线", slope=ipywidgets.FloatSlider())
-    assert 'alt="线 · a &quot;line&quot; &lt; 2"' in box.children[-1].value
+    assert 'alt="a &quot;line&quot; &lt; 2"' in box.children[-1].value
 
 
 def test_without_a_kernel_a_sentence_stands_in_its_place():
     box = sliders.picture(line, alt="", alt_zh="", slope=ipywidgets.FloatSlider())
-    assert "kernel" in repr(box) and "内核" in repr(box)
+    assert repr(box) == "[a slider: it needs a running kernel]"
 
 
 def test_a_function_that_returns_no_figure_is_named():

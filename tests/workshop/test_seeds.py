@@ -27,6 +27,7 @@ def test_seeds_store_the_spread(course, tmp_path, capsys):
                 "mean": 0.92,
                 "lowest": 0.9,
                 "highest": 0.94,
+                "unit": "",
                 "suggested_band": [0.82, 1.02],
             }
         },
