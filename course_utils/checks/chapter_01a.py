@@ -1,6 +1,12 @@
 """Checks of chapter 1a, large models."""
 
+import numpy as np
+
+from course_utils import datasets
 from course_utils.exercises import close, exercise, expect
+from course_utils.topics import first_network
+
+PLAN_FLOPS, PLAN_DIGITS, PLAN_GOAL = 2e9, 15_000, 0.92
 
 
 @exercise("01a.count_parameters")
@@ -118,3 +124,55 @@ def training_flops(answer):
         "[784, 128, 10] 应得 409,088",
         "[784, 128, 10] should give 409,088",
     )
+
+
+@exercise("01a.plan")
+def plan(answer):
+    """Count what the plan costs, train by it, and judge the measured accuracy."""
+    settings = answer()
+    names = ("hidden", "examples", "epochs")
+    expect(
+        isinstance(settings, dict) and set(settings) == set(names),
+        "应返回字典，恰好有三个键：hidden、examples、epochs",
+        "a dictionary with exactly three keys should be returned: hidden, examples, epochs",
+    )
+    expect(
+        all(isinstance(settings[name], int | np.integer) and settings[name] >= 1 for name in names),
+        "hidden、examples、epochs 应为正整数",
+        "hidden, examples and epochs should be whole numbers from 1",
+    )
+    hidden, examples, epochs = (int(settings[name]) for name in names)
+    expect(
+        examples <= PLAN_DIGITS,
+        f"不同的样本最多 {PLAN_DIGITS:,} 个",
+        f"at most {PLAN_DIGITS:,} different digits",
+    )
+    cost = plan_cost(hidden, examples, epochs)
+    expect(
+        cost <= PLAN_FLOPS,
+        f"超出预算：{cost:.2e} FLOPs，最多 {PLAN_FLOPS:.0e}",
+        f"over budget: {cost:.2e} FLOPs, {PLAN_FLOPS:.0e} are allowed",
+    )
+    found = plan_accuracy(hidden, examples, epochs)
+    expect(
+        found >= PLAN_GOAL,
+        f"实测验证准确率 {found:.4f}，目标 {PLAN_GOAL}。用去 {cost:.2e} FLOPs，共看 {examples * epochs:,} 个样本",
+        f"measured: validation accuracy {found:.4f}, the goal is {PLAN_GOAL}; "
+        f"{cost:.2e} FLOPs for {examples * epochs:,} looks at a digit",
+    )
+
+
+def plan_cost(hidden, examples, epochs) -> int:
+    """Return the FLOPs of training 784-hidden-10: 4 per weight of the first layer and look, 6 per weight of the second."""
+    return (4 * first_network.PIXELS * hidden + 6 * hidden * first_network.CLASSES) * examples * epochs
+
+
+def plan_accuracy(hidden, examples, epochs) -> float:
+    """Train chapter 1's network and return its validation accuracy."""
+    digits = datasets.mnist()
+    pictures = digits.x_train.reshape(-1, first_network.PIXELS)
+    seen, new = (part.astype("float32") / 255 for part in (pictures[:examples], pictures[-5_000:]))
+    parameters = first_network.initialise(0, hidden)
+    for _ in range(epochs):
+        parameters, _ = first_network.one_epoch(parameters, seen, digits.y_train[:examples], batch_size=25)
+    return first_network.accuracy(parameters, new, digits.y_train[-5_000:])

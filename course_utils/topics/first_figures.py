@@ -63,7 +63,9 @@ def one_weight(upper, lower, loss) -> None:
         end = min(ends[1], lower.max() / weight)
         label = words(f"weight {weight}", f"权重 {weight}")
         left.text(end, weight * end, label, color=color, ha="right", va="bottom")
-    left.set(ylim=(0, 1.1 * lower.max()), title=words("Each weight draws one line …", "每个权重画出一条直线……"))
+    left.set(
+        ylim=(0, 1.1 * lower.max()), title=words("Each weight draws one line …", "每个权重画出一条直线……")
+    )
     left.set_xlabel(words("ink in the upper half (0 to 10)", "上半张的墨量（0 到 10）"))
     left.set_ylabel(words("ink in the lower half (0 to 10)", "下半张的墨量（0 到 10）"))
     right.set(xlabel=words("weight", "权重"), ylabel=words("loss", "损失"), ylim=(0, None))
@@ -95,8 +97,8 @@ def steps(loss, paths) -> None:
     for axis, (rate, path), finding in zip(axes, paths.items(), findings, strict=False):
         _walk(axis, loss, path, farthest)
         said = words(f"learning rate {rate}:", f"学习率 {rate}：")
-        axis.set_title(f"{said}\n{finding}")
-    axes[0].set_ylabel(words("loss", "损失"))
+        axis.set(xlabel=words("weight", "权重"), title=f"{said}\n{finding}")
+    axes[0].set_ylabel(words("loss (square: the start)", "损失（方块：起点）"))
     plots.show(
         figure,
         alt="Three times the same bowl-shaped loss curve with eight steps on it. With the small learning rate the steps are "
@@ -116,21 +118,18 @@ def rate_slider(loss, descend):
     """
 
     def draw(rate):
+        # Letters only: the picture is drawn once for readers of both languages.
         path = descend(rate)
         figure, axis = plt.subplots(figsize=(5.5, 3.2))
         _walk(axis, loss, path, max(1.3, *(abs(weight - 1.1) for weight in path)))
-        axis.set_ylabel(words("loss", "损失"))
-        axis.set_title(words(f"after eight steps: {loss(path[-1]):.3f}", f"八步之后：{loss(path[-1]):.3f}"))
+        axis.set(xlabel="w", ylabel="L(w)", title=f"η = {rate:.2f}:  L = {loss(path[-1]):.3f}")
         return figure
 
-    slider = ipywidgets.FloatSlider(
-        value=0.3, min=0.01, max=0.7, step=0.01, description=words("learning rate", "学习率")
-    )
     return sliders.picture(
         draw,
         alt="The loss curve, a bowl, with eight steps at the learning rate chosen",
         alt_zh="碗形的损失曲线，上面是所选学习率下的八步",
-        rate=slider,
+        rate=ipywidgets.FloatSlider(value=0.3, min=0.05, max=0.7, step=0.05, description="η"),
     )
 
 
@@ -140,9 +139,7 @@ def _walk(axis, loss, path, farthest) -> None:
     axis.plot(weights, [loss(weight) for weight in weights], color=GREY)
     losses = [loss(weight) for weight in path]
     axis.plot(path, losses, marker="o", color=RED, linewidth=1, markersize=5)
-    label = words("start", "起点")
-    axis.annotate(label, (path[0], losses[0]), xytext=(-6, 4), textcoords="offset points", ha="right")
-    axis.set_xlabel(words("weight", "权重"))
+    axis.plot(path[0], losses[0], marker="s", color=BLUE, markersize=8)  # where it begins
 
 
 def chain(w, z, e, L) -> None:  # noqa: N803 - the formula's own letters
@@ -186,7 +183,12 @@ def score_bars(scores, probabilities, truth) -> None:
     shown = [
         (words("scores", "得分"), scores),
         (words("probabilities P: they add up to 1", "概率 P：合计为 1"), probabilities),
-        (words("P − Y: push the right score up,\nthe others down", "P − Y：正确的得分往上推，\n其余往下压"), probabilities - truth),
+        (
+            words(
+                "P − Y: push the right score up,\nthe others down", "P − Y：正确的得分往上推，\n其余往下压"
+            ),
+            probabilities - truth,
+        ),
     ]
     for axis, (title, values) in zip(axes, shown, strict=True):
         axis.bar(places, values, color=colors, edgecolor="0.3")
@@ -194,7 +196,8 @@ def score_bars(scores, probabilities, truth) -> None:
             axis.annotate(f"{value:.2f}", (place, value), xytext=(0, 3 if value >= 0 else -12),
                           textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
         labels = [
-            words(f"class {place}", f"类别 {place}") + (words("\n(right)", "\n（正确）") if place == right else "")
+            words(f"class {place}", f"类别 {place}")
+            + (words("\n(right)", "\n（正确）") if place == right else "")
             for place in places
         ]
         axis.set_title(title, fontsize=11)
@@ -271,8 +274,10 @@ def losses(numpy_losses, keras_losses) -> None:
         axis.plot(epochs, keras_losses[position], color=color, linestyle="", marker=plots.MARKERS[position],
                   fillstyle="none", markersize=9, label=name + words(", Keras", "，Keras"))  # fmt: skip
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.set(xlabel=words("epoch", "轮"), ylabel=words("cross entropy (nats)", "交叉熵（奈特）"), ylim=(0, None))
-    axis.set_title(words("Keras' losses lie on ours", "Keras 的损失与我们的重合"))
+    axis.set(
+        xlabel=words("epoch", "轮"), ylabel=words("cross entropy (nats)", "损失（奈特）"), ylim=(0, None)
+    )
+    axis.set_title(words("Keras' losses lie on ours", "Keras 的损失与 NumPy 的重合"))
     axis.legend(ncols=2)
     plots.show(
         figure,
@@ -294,7 +299,9 @@ def regions(networks, points, inside) -> None:
     angle = np.linspace(0, 2 * np.pi, 200)
     some = slice(0, 500)
     titles = [
-        words("16 neurons, no activation:\na straight line at best", "16 个神经元，无激活函数：\n至多一条直线"),
+        words(
+            "16 neurons, no activation:\na straight line at best", "16 个神经元，无激活函数：\n至多一条直线"
+        ),
         words("3 neurons, ReLU:\na few corners", "3 个神经元，ReLU：\n几个角"),
         words("16 neurons, ReLU:\nnearly round", "16 个神经元，ReLU：\n接近圆"),
     ]
@@ -335,12 +342,15 @@ def memory(accuracies) -> None:
             axis.bar(position + shift, value, width=0.38, color=color, hatch=hatch, edgecolor="0.3")
             axis.text(position + shift, value + 0.02, f"{word}\n{value:.2f}", ha="center", fontsize=9)
     axis.axhline(0.1, color="k", linewidth=1, linestyle=":")
-    axis.text(len(accuracies) - 0.45, 0.11, words("guessing", "瞎猜"), fontsize=9, ha="right")
+    axis.text(len(accuracies) - 0.45, 0.11, words("guessing", "乱猜"), fontsize=9, ha="right")
     chinese = {"real": "真图真标签", "random_labels": "随机标签", "random_pixels": "随机像素"}
     names = [words(name.replace("_", " "), chinese[name]) for name in accuracies]
     axis.set(xticks=range(len(names)), xticklabels=names, ylabel=words("accuracy", "准确率"), ylim=(0, 1.25))
     axis.set_title(
-        words("All three are memorised; only one helps with new examples", "三个都背得下来，只有一个对新样本有用")
+        words(
+            "All three are memorised; only one helps with new examples",
+            "三个都背得下来，只有一个对新样本有用",
+        )
     )
     plots.show(
         figure,

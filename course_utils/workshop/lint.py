@@ -9,8 +9,17 @@ from course_utils import files
 from course_utils.workshop import assemble, numbers, style
 from course_utils.workshop.source import Source, translation_hash
 
-CARRIED_OVER: tuple[str, ...] = ("01",)  # numbers of the chapters that the second edition's rules hold for, too
+CARRIED_OVER: tuple[str, ...] = (
+    "01",
+    "01a",
+)  # numbers of the chapters that the second edition's rules hold for, too
 MOST_CELLS = 60
+PASSED_BY = {
+    "setup",
+    "parameters",
+    "cost",
+    "hint",
+}  # not counted: the same in every chapter, or folded under an exercise
 MOST_LINES = 25
 MOST_LINES_OPEN, MOST_COLUMNS_OPEN = 15, 88  # what a reader takes in without scrolling
 MOST_LINES_PLOT = 40
@@ -292,8 +301,7 @@ def first_cells_are_the_same(source):
 
 
 def chapter_is_short_enough(source):
-    # A hint is folded under its exercise.
-    count = sum(cell.language != "zh" and "hint" not in cell.tags for cell in source.cells)
+    count = sum(cell.language != "zh" and not PASSED_BY & set(cell.tags) for cell in source.cells)
     if count > MOST_CELLS:
         yield 1, f"{count} cells; a chapter has at most {MOST_CELLS}: split it"
 

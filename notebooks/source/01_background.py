@@ -9,7 +9,7 @@
 # in the end recognise digits they have never seen. You write three of its steps yourself. Then Keras builds the same
 # network in five lines, and arrives at the same numbers.
 
-# %% [markdown] lang="zh" of="e86b44af"
+# %% [markdown] lang="zh" of="c2df143c"
 # # 1 从零写一个神经网络
 #
 # 《实测深度学习》：在这门课里，书上写的话不必相信。自己算一遍，测一遍，比一比。
@@ -29,7 +29,7 @@
 #
 # **Before you start:** Python, a little NumPy (arrays, `@`, `axis`), and what a derivative is. Nothing else.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="a21f1a6d"
 # **学完这一章，你能够**
 #
 # - 说清楚程序怎样才算“学习”：有损失，有斜率，朝下坡走一步；
@@ -96,7 +96,7 @@ results.cost("01")
 # The black square below the digits is a pad. If this notebook is running, **draw a digit on it** with mouse or finger.
 # At the end, your network will say what it is. (If you draw nothing, it gets a prepared 5.)
 
-# %% [markdown] lang="zh" of="1ae9410b"
+# %% [markdown] lang="zh" of="c8318843"
 # ## 任务：输入 784 个数，输出一个数字
 #
 # MNIST 是一批手写数字图片，来自美国的表格。每张图有 28 × 28 个像素，每个像素是 0（黑）到 255（白）之间的一个数。
@@ -240,7 +240,7 @@ first_figures.rate_slider(loss, descend)
 # The values are computed from left to right (**forward**), the slopes from right to left (**backward**): each slope is the
 # one to its right times the slope of the step in between. Try it on paper first.
 
-# %% [markdown] lang="zh" of="49e152e9" tags=["answer"]
+# %% [markdown] lang="zh" of="ae2c2262" tags=["answer"]
 # **答案。** 学习率 0.03 时步子太短，八步只走了半程。0.3 时两三步就到了碗底，而且步子自己会越来越短，因为斜率越来越小。
 # 0.65 时每一步都跨到对面更高的地方，损失无止境地增大。训练时如果损失上升，或者变成 `nan`，多半就是学习率太大了。
 # （如果 notebook 正在运行，可以拖动滑块试试别的学习率：从多大开始，越走越高？）
@@ -292,7 +292,7 @@ first_figures.chain(w=(w, slope_w), z=(z, slope_z), e=(e, slope_e), L=(L, 1))
 #
 # **Predict:** what is the slope of $w_1$ when $z$ is negative?
 
-# %% [markdown] lang="zh" of="ee48f696" tags=["predict"]
+# %% [markdown] lang="zh" of="5f0c10c4" tags=["predict"]
 # 拨动得到的数几乎一样（之所以是“几乎”，是因为千分之一毕竟不是无穷小）。斜率是负的：权重再大一点，损失就会小一点。
 #
 # ## 两个权重，中间弯一下
@@ -347,7 +347,7 @@ for w1 in [0.5, -0.5]:
 # (In the code, the largest score is subtracted first. Numerator and denominator then shrink by the same factor, and no exponential
 # gets too large for the computer.)
 
-# %% [markdown] lang="zh" of="bdcf0361" tags=["answer"]
+# %% [markdown] lang="zh" of="6c61b918" tags=["answer"]
 # **答案。** 是 0：ReLU 把路断了，前向不通，反向也不通，所以这个样本改变不了 $w_1$。$z$ 为正时，斜率是
 # $2(s-y) \cdot w_2 \cdot 1 \cdot x = 4 \cdot 3 \cdot 1 \cdot 2 = 24$。
 #
@@ -545,7 +545,7 @@ loss_function = first_network.yours_or_ours("01.cross_entropy", cross_entropy)
 # A single weight lies on one path only, from its input to its output: error times input, as before. The cell computes both by hand and
 # by nudges, with a loss that has these slopes, $L = 0.5\, o_1 + 4\, o_2$.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="918d1d8d"
 # ### 路不止一条：斜率相加
 #
 # 前面的链只有一条路。而在一层 $o = xW + b$ 里，每个输入都通向每个输出，所以拨动一个输入，会沿着几条路同时影响损失，
@@ -589,7 +589,7 @@ proofs.equal({"of_weights": of_weights, "nudged_weights": nudged_weights})
 # ($^\top$ swaps rows and columns, in NumPy `.T`.) Write `dense_backward(upstream, x, weights)`, where `upstream` is $G_O$.
 # Return the gradients of `x`, of `weights` and of the bias, in this order.
 
-# %% [markdown] lang="zh" of="388e701c"
+# %% [markdown] lang="zh" of="835d7494"
 # ### 练习 2 · 中 —— 第 4 步：一层的反向
 #
 # 一行与一列对应相乘再相加，正是矩阵乘法。所以上一格的规则可以写成矩阵，一次算完所有的数、整批的样本。
@@ -776,7 +776,7 @@ plots.show(
 # If it really is the same network, then from the same weights the slopes must be the same as ours. `GradientTape` is Keras' and
 # TensorFlow's own chain rule: it records a calculation and goes through it backward.
 
-# %% [markdown] lang="zh" of="66dc41ad"
+# %% [markdown] lang="zh" of="5791b19b"
 # 损失从 $\ln 10$ 附近开始（什么都不懂的网络本该如此），在两个集合上都逐轮下降：学到的东西对新样本也管用。
 # （训练损失开头偏高，因为它是整轮的平均，而那一轮里权重还没有现在这么好。）最后，验证集上有 {{mlp.validation_accuracy:.1%}} 的样本识别正确。
 # 图里画的就是验证集的前六个样本，没有挑选过。
@@ -823,7 +823,7 @@ for name, a, b in zip(["W1", "b1", "W2", "b2"], ours, theirs, strict=True):
 # `fit` is our step 6: all epochs, all batches. It returns a history with one number per epoch. We switch its shuffling off,
 # so that Keras sees the digits in the same order as our loop did.
 
-# %% [markdown] lang="zh" of=""
+# %% [markdown] lang="zh" of="c3fda40b"
 # 斜率一致，`summary` 数出的参数个数也与我们的相同。
 #
 # `fit` 就是第 6 步：所有的轮，所有的批次。它返回训练历史，每轮一个数。这里关掉它的打乱，让 Keras 看样本的次序与我们的循环一样。
@@ -875,10 +875,10 @@ networks = {"linear_16": (16, None), "relu_3": (3, "relu"), "relu_16": (16, "rel
 for name, (neurons, activation) in networks.items():
     keras.utils.set_random_seed(SEED)
     with strategy.scope():
-        network = keras.Sequential([
-            keras.Input((2,)), layers.Dense(neurons, activation), layers.Dense(2, "softmax")])
-        network.compile(
-            keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        network = keras.Sequential([keras.Input((2,)),
+            layers.Dense(neurons, activation), layers.Dense(2, "softmax")])
+        network.compile(keras.optimizers.Adam(0.02), metrics=["accuracy"],
+                        loss="sparse_categorical_crossentropy")
     network.fit(points, inside, epochs=choose(smoke=5, laptop=20, full=40), verbose=0)
     right = network.evaluate(points, inside, verbose=0)[1]
     results.record(f"disc.{name}_accuracy", right)
@@ -948,7 +948,7 @@ first_figures.memory(seen_and_new)
 #
 # **Predict:** how many does the network recognise?
 
-# %% [markdown] lang="zh" of="d8243631" tags=["answer", "predict"]
+# %% [markdown] lang="zh" of="0b2922e0" tags=["answer", "predict"]
 # **答案。** 三次都把训练集背了下来，只有一次学到了关于数字的东西。**训练损失下降，只说明代码能跑，别的什么也没说明。**
 # 能把三者区分开的是新样本：标签随机，或者像素随机，都没有规律可找，网络只能瞎猜。
 #
@@ -1029,7 +1029,7 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 # | layer $O = XW + b$ backward | $G_W = X^\top G_O$, $\;G_X = G_O W^\top$, $\;G_b = \sum_i G_{O,i}$ | `dense_backward` |
 # | ReLU backward | $G_Z = G_H \odot [Z > 0]$ | `hidden_error * (sums > 0)` |
 
-# %% [markdown] lang="zh" of="7118aac1" tags=["summary"]
+# %% [markdown] lang="zh" of="8aac19ba" tags=["summary"]
 # ## 你测到了什么
 #
 # - 五十行 NumPy 认对了测试集的 {{mlp.test_accuracy:.1%}}，最近平均图只有 {{baseline.test_accuracy:.1%}}。换三个随机种子，网络的准确率是 {{seeds:mlp.test_accuracy:.1%}}。

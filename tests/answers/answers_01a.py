@@ -44,7 +44,22 @@ def _flops(first, later):
     return answer
 
 
+def _plan(**changed):
+    return lambda: {"hidden": 16, "examples": 15_000, "epochs": 2} | changed
+
+
 ANSWERS = {
+    "01a.plan": {
+        "right": [_plan(), _plan(hidden=24, examples=5_000, epochs=5)],
+        "wrong": [
+            (_plan(hidden=128, examples=4_888, epochs=1), "the goal"),
+            (_plan(hidden=128), "over budget"),
+            (_plan(examples=60_000, epochs=1), "at most"),
+            (_plan(epochs=0.5), "whole"),
+            (_plan(batch_size=10), "exactly three"),
+            (lambda: 16, "dictionary"),
+        ],
+    },
     "01a.count_parameters": {
         "right": [_count, lambda sizes: sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))],
         "wrong": [
