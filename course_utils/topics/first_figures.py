@@ -152,8 +152,8 @@ def chain(w, z, e, L) -> None:  # noqa: N803 - the formula's own letters
     for place, (name, (value, slope)) in enumerate({"w": w, "z": z, "e": e, "L": L}.items()):
         axis.text(3 * place, 0, name, ha="center", va="center", fontsize=14,
                   bbox={"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "0.3"})  # fmt: skip
-        axis.text(3 * place, 0.8, f"{value:g}", ha="center", color=BLUE, fontsize=12)
-        axis.text(3 * place, -1.0, f"{slope:g}", ha="center", color=RED, fontsize=12)
+        axis.text(3 * place, 0.8, f"{value:g}".replace("-", "−"), ha="center", color=BLUE, fontsize=12)
+        axis.text(3 * place, -1.0, f"{slope:g}".replace("-", "−"), ha="center", color=RED, fontsize=12)
     arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
     links = [("· x", "· x"), ("− y", "· 1"), (words("square", "平方"), "· 2e")]  # forward, slope of the step
     for place, (forward, own_slope) in enumerate(links):
@@ -249,7 +249,7 @@ def _answer(axis, probabilities, label, last) -> None:
     said = int(probabilities.argmax())
     mark = "✓" if said == label else "✗"
     axis.text(0.98, 0.93, f"“{said}” {mark}", transform=axis.transAxes, ha="right", va="top", fontsize=9)
-    axis.set(ylim=(0, 1.05), yticks=[], xticks=range(10))
+    axis.set(ylim=(0, 1.35), yticks=[], xticks=range(10))
     axis.tick_params(axis="x", labelsize=7, length=0, labelbottom=last)
     axis.grid(visible=False)
 
@@ -302,7 +302,7 @@ def regions(networks, points, inside) -> None:
         words(
             "16 neurons, no activation:\na straight line at best", "16 个神经元，无激活函数：\n至多一条直线"
         ),
-        words("3 neurons, ReLU:\na few corners", "3 个神经元，ReLU：\n几个角"),
+        words("4 neurons, ReLU:\na few corners", "4 个神经元，ReLU：\n几个角"),
         words("16 neurons, ReLU:\nnearly round", "16 个神经元，ReLU：\n接近圆"),
     ]
     for axis, network, title in zip(axes, networks.values(), titles, strict=True):
@@ -320,10 +320,10 @@ def regions(networks, points, inside) -> None:
     plots.show(
         figure,
         alt="A square of points, dots inside a dotted circle and crosses outside, three times, with the border at which a "
-        "network changes its answer. Without an activation there is at most a straight line; three ReLU neurons enclose the "
+        "network changes its answer. Without an activation there is at most a straight line; four ReLU neurons enclose the "
         "disc by a polygon with few corners; sixteen follow the circle closely.",
         alt_zh="同一个正方形画了三次，虚线圆内是圆点，圆外是叉，黑线是网络改变答案的边界。没有激活函数时，最多是一条直线；"
-        "三个 ReLU 神经元围出一个只有几个角的多边形；十六个则贴着圆周走。",
+        "四个 ReLU 神经元围出一个只有几个角的多边形；十六个则贴着圆周走。",
     )
 
 
@@ -342,10 +342,16 @@ def memory(accuracies) -> None:
             axis.bar(position + shift, value, width=0.38, color=color, hatch=hatch, edgecolor="0.3")
             axis.text(position + shift, value + 0.02, f"{word}\n{value:.2f}", ha="center", fontsize=9)
     axis.axhline(0.1, color="k", linewidth=1, linestyle=":")
-    axis.text(len(accuracies) - 0.45, 0.11, words("guessing", "乱猜"), fontsize=9, ha="right")
+    axis.text(len(accuracies) - 0.32, 0.12, words("guessing", "乱猜"), fontsize=9, ha="right")
     chinese = {"real": "真图真标签", "random_labels": "随机标签", "random_pixels": "随机像素"}
     names = [words(name.replace("_", " "), chinese[name]) for name in accuracies]
-    axis.set(xticks=range(len(names)), xticklabels=names, ylabel=words("accuracy", "准确率"), ylim=(0, 1.25))
+    axis.set(
+        xticks=range(len(names)),
+        xticklabels=names,
+        ylabel=words("accuracy", "准确率"),
+        ylim=(0, 1.25),
+        xlim=(-0.5, len(accuracies) - 0.3),
+    )
     axis.set_title(
         words(
             "All three are memorised; only one helps with new examples",

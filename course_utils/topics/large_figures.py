@@ -124,10 +124,10 @@ def models(sizes):
         for name, size in sizes.items()
     ]
     entries.sort(key=lambda entry: entry[2])
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 5.2), width_ratios=[1, 1.15])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.6), width_ratios=[1, 1.15])
     right.axline((1e5, 2e5), (1e11, 2e11), color="0.6", linewidth=1)
     right.text(3e10, 1.4e10, "2N", color="0.4", fontsize=11)
-    right.set(xlim=(3e3, 8e11), ylim=(3e4, 2e12))
+    right.set(xlim=(2e2, 8e11), ylim=(3e4, 2e12))
     for place, (name, kind, parameters, computed) in enumerate(entries):
         color, size = plots.COLORS[list(KINDS).index(kind)], 10 if kind == "ours" else 6
         look = {"marker": KINDS[kind], "color": color, "linestyle": "", "markersize": size}
@@ -152,22 +152,23 @@ def models(sizes):
     ]
     left.legend(handles=handles, loc="lower right")
     right.set(xscale="log", yscale="log", xlabel=words("parameters N", "参数量 N"))
-    right.set_ylabel(
-        words("FLOPs forward, for one image, row or token", "前向一次的 FLOPs（一张图、一行或一个词元）")
-    )
+    right.set_ylabel(words("FLOPs forward (one image, row, token)", "前向 FLOPs（一张图、一行、一个词元）"))
     right.set_title(words("Text lies on 2N, image networks above it", "文本网络落在 2N 上，图像网络在其上方"))
+    for axis in (left, right):
+        axis.minorticks_off()
+        axis.title.set_fontsize(10.5)
     return figure
 
 
 def _name(axis, name, parameters, computed) -> None:
     """Write a model's name beside its mark, where no other one is."""
     places = {  # shift in points, alignment
-        "LeNet-5": (-8, -3, "right"), "perceptron": (8, -6, "left"), "beginner's CNN": (8, -2, "left"),
+        "LeNet-5": (-8, -3, "right"), "perceptron": (-8, -3, "right"), "beginner's CNN": (8, -2, "left"),
         "deeper CNN": (-8, 2, "right"), "fast CNN": (-8, 2, "right"), "LSTM on rows": (8, -3, "left"),
-        "LSTM on text": (-4, -14, "right"), "small GPT": (8, -4, "left"), "BERT base": (-8, -3, "right"),
+        "LSTM on text": (8, -8, "left"), "small GPT": (8, -4, "left"), "BERT base": (-8, -3, "right"),
         "GPT-2 small": (8, -8, "left"), "BERT large": (8, -8, "left"),
     }  # fmt: skip
     across, up, side = places.get(name, (-8, 4, "right"))
     axis.annotate(
-        name, (parameters, computed), xytext=(across, up), textcoords="offset points", fontsize=8.5, ha=side
+        name, (parameters, computed), xytext=(across, up), textcoords="offset points", fontsize=8, ha=side
     )

@@ -90,13 +90,13 @@ results.cost("01")
 #   from, and to make decisions;
 # - the **test set** (`digits.x_test`): we do not touch it before the end, and then *once*.
 #
-# The **profile**, printed above, says how large this run is: *smoke* takes seconds, *laptop* a minute or less (the stored
+# The **profile**, printed above, says how large this run is: *smoke* takes seconds, *laptop* minutes at most (the stored
 # outputs), *full* longer; `choose` picks the number that belongs to it.
 #
 # The black square below the digits is a pad. If this notebook is running, **draw a digit on it** with mouse or finger.
 # At the end, your network will say what it is. (If you draw nothing, it gets a prepared 5.)
 
-# %% [markdown] lang="zh" of="c8318843"
+# %% [markdown] lang="zh" of="0a2ee7c5"
 # ## 任务：输入 784 个数，输出一个数字
 #
 # MNIST 是一批手写数字图片，来自美国的表格。每张图有 28 × 28 个像素，每个像素是 0（黑）到 255（白）之间的一个数。
@@ -108,7 +108,7 @@ results.cost("01")
 # - **验证集**（validation set）：程序没有学过，我们可以随时拿来看它做得怎么样，并据此做决定；
 # - **测试集**（test set，即 `digits.x_test`）：最后才用，而且只用一次。
 #
-# 上面打印的**配置**（profile）决定这次运行的规模：smoke 几秒，laptop 一分钟以内（保存的输出就是它），full 更久；
+# 上面打印的**配置**（profile）决定这次运行的规模：smoke 几秒，laptop 至多几分钟（保存的输出就是它），full 更久；
 # `choose` 按配置选出相应的数。
 #
 # 数字图片下面的黑色方块是一块画板。如果 notebook 正在运行，请用鼠标或手指**在上面画一个数字**，
@@ -146,7 +146,7 @@ pad
 # %% [markdown] lang="zh" of="b967515e"
 # ## 一个权重，一个损失
 #
-# 先不管十个类别、几千个数，只用一个数来学点东西。任务是：知道一个数字上半张的墨量，猜下半张的墨量。规则简单到不能再简单：
+# 先不管十个类别、几千个数，只用一个数来学点东西。任务是：已知一张图上半部分的墨量，猜下半部分的墨量。规则简单到不能再简单：
 #
 # $$ \text{下半} \approx w \cdot \text{上半}, $$
 #
@@ -165,7 +165,7 @@ def loss(weight):
     return np.mean((weight * upper - lower) ** 2)
 
 
-print({weight: round(loss(weight), 3) for weight in [0.5, 1.0, 2.0]})
+print(f"{loss(0.5) = :.3f}, {loss(1.0) = :.3f}, {loss(2.0) = :.3f}")
 first_figures.one_weight(upper, lower, loss)
 
 # %% [markdown] lang="en" tags=["predict"]
@@ -186,7 +186,7 @@ first_figures.one_weight(upper, lower, loss)
 # **Predict:** we start at $w = 0$ and take eight steps with $\eta = 0.03$, $0.3$ and $0.65$. Where does each one end?
 
 # %% [markdown] lang="zh" of="eb694aaf" tags=["predict"]
-# 每个权重有一个损失，画出来像一只碗。碗底在 1 的右边一点，那就是我们要找的权重：下半张的墨比上半张稍多。
+# 每个权重有一个损失，画出来像一只碗。碗底在 1 的右边一点，那就是我们要找的权重：下半部分的墨比上半部分稍多。
 #
 # ## 朝下坡走
 #
@@ -309,13 +309,13 @@ first_figures.chain(w=(w, slope_w), z=(z, slope_z), e=(e, slope_e), L=(L, 1))
 # **先猜：** 如果 $z$ 是负数，$w_1$ 的斜率是多少？
 
 # %%
-def two_weights(w1, w2=3.0, x=2.0, y=1.0):
+def two_weights(w1, w2=3.0, x=2.0, y=-1.0):
     z = w1 * x
     h = max(0.0, z)
     s = w2 * h
     slope_s = 2 * (s - y)
     slope_h = slope_s * w2
-    slope_z = slope_h * (z > 0)
+    slope_z = slope_h * (z > 0)  # times 1 or 0
     return (s - y) ** 2, slope_z * x, slope_s * h  # loss, slope of w1, slope of w2
 
 
@@ -326,7 +326,7 @@ for w1 in [0.5, -0.5]:
 
 # %% [markdown] lang="en" tags=["answer"]
 # **Answer.** It is 0: the ReLU lets nothing through, forward or backward, so this example cannot change $w_1$. For positive $z$ the
-# slope is $2(s-y) \cdot w_2 \cdot 1 \cdot x = 4 \cdot 3 \cdot 1 \cdot 2 = 24$.
+# slope is $2(s-y) \cdot w_2 \cdot 1 \cdot x = 8 \cdot 3 \cdot 1 \cdot 2 = 48$.
 #
 # That is all of **backpropagation**: *the error goes back along the same connections, and each weight gets the error that
 # arrives at it times its own input.* ("Error" is short for: the slope of the loss with respect to the number at that point.
@@ -341,15 +341,15 @@ for w1 in [0.5, -0.5]:
 # $$ P_k = \frac{e^{s_k}}{\sum_j e^{s_j}} $$
 #
 # The loss looks at one of them, the probability $P_y$ of the right class $y$. It is the **cross entropy**
-# $L = -\log P_y$: zero if the network gave probability 1 to the truth, and without limit as $P_y$ goes to 0. With the natural
-# logarithm its unit is the **nat** (with the logarithm to base 2 it would be the bit).
+# $L = -\log P_y$: zero if the network gave probability 1 to the truth, and without limit as $P_y$ goes to 0. $\log$ is the natural
+# logarithm here, and the unit of the loss is then the **nat** (with the logarithm to base 2 it would be the bit).
 #
 # (In the code, the largest score is subtracted first. Numerator and denominator then shrink by the same factor, and no exponential
 # gets too large for the computer.)
 
-# %% [markdown] lang="zh" of="6c61b918" tags=["answer"]
+# %% [markdown] lang="zh" of="befa3ac4" tags=["answer"]
 # **答案。** 是 0：ReLU 把路断了，前向不通，反向也不通，所以这个样本改变不了 $w_1$。$z$ 为正时，斜率是
-# $2(s-y) \cdot w_2 \cdot 1 \cdot x = 4 \cdot 3 \cdot 1 \cdot 2 = 24$。
+# $2(s-y) \cdot w_2 \cdot 1 \cdot x = 8 \cdot 3 \cdot 1 \cdot 2 = 48$。
 #
 # **反向传播**（backpropagation）就是这么回事：误差沿原路返回，每个权重得到“传到它这里的误差，乘以它自己的输入”
 # （“误差”是简称，指损失对那一处的数的斜率；[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）。
@@ -390,13 +390,14 @@ proofs.equal({"NumPy": probabilities, "Keras": keras.ops.softmax(scores)})
 # $$ L = -\log \frac{e^{s_y}}{\sum_j e^{s_j}} = -s_y + \log \sum_j e^{s_j} $$
 #
 # Now differentiate with respect to one score $s_k$. The first term gives $-1$ if $k$ is the right class and 0 otherwise. The second
-# gives $e^{s_k} / \sum_j e^{s_j}$, and that is $P_k$ again:
+# is the logarithm of a sum; its slope is, by the chain rule, 1 over the sum, times the slope of the sum, $e^{s_k}$. The quotient
+# $e^{s_k} / \sum_j e^{s_j}$ is $P_k$ again:
 #
 # $$ \frac{\partial L}{\partial s_k} = P_k - Y_k, \qquad Y_k = 1 \text{ for the right class, } 0 \text{ for the others} $$
 #
 # (The round $\partial$ says: only this score moves, the others stay.) Two lines, and the start of every backward pass in this course.
 
-# %% [markdown] lang="zh" of="aec3398f"
+# %% [markdown] lang="zh" of="73dada08"
 # 第二行是三种情况下的损失：正确答案若是类别 0，损失就小；若是类别 2，损失就大。什么都不懂的网络给十个数字各十分之一的概率，
 # 损失是 $\ln 10$，请记住这个数。
 #
@@ -406,7 +407,8 @@ proofs.equal({"NumPy": probabilities, "Keras": keras.ops.softmax(scores)})
 #
 # $$ L = -\log \frac{e^{s_y}}{\sum_j e^{s_j}} = -s_y + \log \sum_j e^{s_j} $$
 #
-# 再对某一个得分 $s_k$ 求导。第一项：如果 $k$ 就是正确类别，得 $-1$，否则得 0。第二项得 $e^{s_k} / \sum_j e^{s_j}$，这不就是 $P_k$ 吗？
+# 再对某一个得分 $s_k$ 求导。第一项：如果 $k$ 就是正确类别，得 $-1$，否则得 0。第二项是“和的对数”，按链式法则，等于和的倒数，
+# 乘以和对 $s_k$ 的斜率 $e^{s_k}$，也就是 $e^{s_k} / \sum_j e^{s_j}$，这不就是 $P_k$ 吗？
 #
 # $$ \frac{\partial L}{\partial s_k} = P_k - Y_k, \qquad \text{正确类别处 } Y_k = 1 \text{，其余 } Y_k = 0 $$
 #
@@ -426,8 +428,9 @@ proofs.equal({"P - Y": probabilities - truth, "by_nudges": by_nudges}, tolerance
 first_figures.score_bars(scores, probabilities, truth)
 
 # %% [markdown] lang="en"
-# Gradient descent moves *against* the slope: the score of the right class rises, the others sink, each in proportion to
-# how much probability it wrongly holds. When the prediction is the truth, all slopes are 0 and the learning ends.
+# In the right panel, the slope is negative for the right class and positive for the others. Gradient descent moves *against* the
+# slope: the right score rises, the others sink, each in proportion to how much probability it wrongly holds. When the
+# prediction is the truth, all slopes are 0 and the learning ends.
 #
 # ## The whole network, in seven steps
 #
@@ -449,10 +452,11 @@ first_figures.score_bars(scores, probabilities, truth)
 # 7. **Test**, once, on digits that took part in no decision.
 #
 # Here are the first two. Why random, and not all zero? Then all 128 neurons would compute the same, get the same slopes and stay the same
-# forever: one neuron, 128 times.
+# forever: one neuron, 128 times. Why times $\sqrt{2 / \text{inputs}}$? That keeps the numbers behind a ReLU layer about as large
+# as those before it ([He et al. 2015](https://arxiv.org/abs/1502.01852)).
 
-# %% [markdown] lang="zh" of="1e3bd5a8"
-# 梯度下降逆着斜率走：正确类别的得分上升，其余下降，谁错占的概率多，谁就降得多。当预测与真值一致时，斜率全为 0，学习也就结束了。
+# %% [markdown] lang="zh" of="3691958e"
+# 右图里，正确类别的斜率是负的，其余是正的。梯度下降逆着斜率走：正确类别的得分上升，其余下降，谁错占的概率多，谁就降得多。当预测与真值一致时，斜率全为 0，学习也就结束了。
 #
 # ## 整个网络，七个步骤
 #
@@ -474,6 +478,7 @@ first_figures.score_bars(scores, probabilities, truth)
 # 7. **测试**：只做一次，用没有参与过任何决定的样本。
 #
 # 先写前两步。为什么要随机，不能全取 0？那样 128 个神经元算出的结果一样，斜率也一样，永远不会有区别，等于把一个神经元抄了 128 遍。
+# 为什么要乘 $\sqrt{2 / \text{输入个数}}$？这样，经过 ReLU 层之后的数，与之前的数差不多一样大（[He 等，2015](https://arxiv.org/abs/1502.01852)）。
 
 # %%
 def initialise(seed, hidden=128):
@@ -632,9 +637,9 @@ backward = first_network.yours_or_ours("01.dense_backward", dense_backward)
 #
 # $[Z > 0]$ is a matrix with a 1 wherever $Z$ is positive and a 0 elsewhere; $\odot$ multiplies number by number (NumPy's `*`). That is the
 # ReLU that lets an error through or stops it. Before anything is trained with this: is it right? We nudge each of the 128 first biases,
-# because the error has to travel all the way back to reach them.
+# because the error has to travel all the way back to reach them. (In `float64`, since a nudge is small and a computer rounds.)
 
-# %% [markdown] lang="zh" of="442f3ee1"
+# %% [markdown] lang="zh" of="8d4eadd8"
 # 现在把反向的全程接起来。一批的损失是平均值，所以最初的误差要除以 $n$。然后是一层反向，过弯折处，再一层反向：
 #
 # $$ \underset{n \times 10}{G_S} = \frac{P - Y}{n} \;\longrightarrow\; G_H,\, G_{W_2},\, G_{b_2}, \qquad
@@ -642,6 +647,7 @@ backward = first_network.yours_or_ours("01.dense_backward", dense_backward)
 #
 # $[Z > 0]$ 是一个矩阵，$Z$ 为正的地方是 1，其余是 0；$\odot$ 是逐个相乘（NumPy 的 `*`）。ReLU 放行误差，还是把它拦下，就看这一项。
 # 先别急着训练：它对吗？误差要一路传到底，才能到达第一层的偏置，所以把这 128 个偏置逐个拨动一下，看结果是否一致。
+# （这里用 `float64`：拨动很小，而计算机会舍入。）
 
 # %%
 def gradients(parameters, x, labels):
@@ -700,15 +706,18 @@ step = first_network.yours_or_ours("01.update", update)
 # %% [markdown] lang="en"
 # ### Step 6: repeat
 #
-# Take the first 50 digits, do steps 2 to 5, take the next 50. Once through all training digits is an **epoch**. Batches
-# instead of all digits at once, because a rough direction after 50 digits costs little and comes soon, while the exact one takes
-# thousands. (This is called *stochastic* gradient descent, SGD. Our digits already come in mixed order; usually one shuffles
+# Take the first 50 digits, do steps 2 to 5, take the next 50. Once through all training digits is an **epoch**. Why batches, and
+# not all digits at once? A rough direction after 50 digits costs little and comes soon; the exact one takes thousands.
+# (This is called *stochastic* gradient descent, SGD. Our digits already come in mixed order; usually one shuffles
 # them before each epoch.)
 #
 # After every epoch we look at the validation set: its digits were not learned from, so their loss says whether what was
 # learned holds for new digits too.
+#
+# From here on, `results.record` prints and stores each number. The **band** behind it is where the number should lie, made from
+# runs with several random seeds; ✓ says that yours does.
 
-# %% [markdown] lang="zh" of="33dac3be"
+# %% [markdown] lang="zh" of="f6cc9284"
 # ### 第 6 步：重复
 #
 # 取前 50 个样本，做第 2 至 5 步，再取下 50 个。把全部训练样本过一遍，叫一**轮**（epoch）。为什么分批，不一次用上全部样本？
@@ -716,6 +725,8 @@ step = first_network.yours_or_ours("01.update", update)
 # （这叫随机梯度下降，SGD。这里的样本本来就是混着排的；通常每一轮开始前都要重新打乱。）
 #
 # 每轮结束后看一次验证集：这些样本没有用来学习，它们的损失能告诉我们，学到的东西对新样本管不管用。
+#
+# 从这里开始，`results.record` 会打印并保存每个结果。后面的**区间**（band）是这个数应在的范围，由几个随机种子的结果定出；✓ 表示你的结果在区间内。
 
 # %%
 def one_epoch(parameters, x, labels, learning_rate=0.1, batch_size=50):
@@ -845,25 +856,26 @@ results.record("mlp.same_answers", (our_answers == their_answers).mean())
 
 # %% [markdown] lang="en" tags=["predict"]
 # The two networks are one. After all these steps the largest difference between any two weights is
-# {{mlp.largest_weight_difference:.0e}}: a computer rounds, Keras adds up in a different order, and each step starts from what the last one left.
+# {{mlp.largest_weight_difference:.3f}}: a computer rounds, Keras adds up in a different order, and each step starts from what the last one left.
 #
 # ## What does the ReLU add?
 #
 # A network with two numbers as input can be drawn whole. The task: points in a square, and the answer is whether a point
-# lies inside a disc. Three networks, all trained the same way: 16 hidden neurons *without* an activation, 3 with
-# ReLU, and 16 with ReLU.
+# lies inside a disc. Three networks, all trained the same way (by Adam, a relative of SGD, see chapter 5): 16 hidden neurons *without* an
+# activation, 4 with ReLU, and 16 with ReLU.
 #
 # **Predict:** what borders can each of the three draw? (For the first one, put one layer into the other:
 # $(XW_1 + b_1)\,W_2 + b_2 = X\,(W_1 W_2) + (b_1 W_2 + b_2)$.)
 
-# %% [markdown] lang="zh" of="4b9ed07a" tags=["predict"]
-# 两个网络其实是同一个。走了这么多步之后，任意两个对应权重之差最大只有 {{mlp.largest_weight_difference:.0e}}：计算机要舍入，Keras 相加的次序不同，
+# %% [markdown] lang="zh" of="7160b572" tags=["predict"]
+# 两个网络其实是同一个。走了这么多步之后，任意两个对应权重之差最大只有 {{mlp.largest_weight_difference:.3f}}：计算机要舍入，Keras 相加的次序不同，
 # 而每一步又都从上一步的结果出发。
 #
 # ## ReLU 带来了什么？
 #
-# 输入只有两个数的网络，可以整个画出来。任务是：给出正方形里的一个点，判断它是不是在圆内。三个网络，训练方法完全相同：
-# 16 个隐藏神经元，不带激活函数（no activation）；3 个带 ReLU；16 个带 ReLU。
+# 输入只有两个数的网络，可以整个画出来。任务是：给出正方形里的一个点，判断它是不是在圆内。三个网络，训练方法完全相同
+# （优化器用 Adam，它是 SGD 的亲戚，见第 5 章）：
+# 16 个隐藏神经元，不带激活函数；4 个带 ReLU；16 个带 ReLU。
 #
 # **先猜：** 三个网络各能画出什么样的边界？（想第一个时，不妨把一层代入另一层：
 # $(XW_1 + b_1)\,W_2 + b_2 = X\,(W_1 W_2) + (b_1 W_2 + b_2)$。）
@@ -871,7 +883,7 @@ results.record("mlp.same_answers", (our_answers == their_answers).mean())
 # %% tags=["nbval-ignore-output"]
 points = np.random.default_rng(0).uniform(-1, 1, (4_000, 2)).astype("float32")
 inside = (np.hypot(points[:, 0], points[:, 1]) < 0.7).astype("int64")
-networks = {"linear_16": (16, None), "relu_3": (3, "relu"), "relu_16": (16, "relu")}
+networks = {"linear_16": (16, None), "relu_4": (4, "relu"), "relu_16": (16, "relu")}
 for name, (neurons, activation) in networks.items():
     keras.utils.set_random_seed(SEED)
     with strategy.scope():
@@ -888,7 +900,7 @@ first_figures.regions(networks, points, inside)
 # %% [markdown] lang="en" tags=["answer", "predict"]
 # **Answer.** Without an activation the two layers are one layer, $X\,W + b$, and its border is at best a straight line. That does not help with a
 # disc, so the network answers "outside" nearly everywhere and is right about as often as that answer alone would be. Each ReLU neuron
-# adds one fold: three of them enclose the disc by a rough polygon, sixteen come close to the circle. **The bend
+# adds one fold: four of them enclose the disc by a rough polygon, sixteen come close to the circle. **The bend
 # between the layers is what makes a second layer worth having.** (Its relatives, the sigmoid, tanh and GELU, are compared in
 # chapter 1a.)
 #
@@ -900,9 +912,9 @@ first_figures.regions(networks, points, inside)
 #
 # **Predict** for each of the three: what accuracy does it reach on its 500 examples, and on new ones?
 
-# %% [markdown] lang="zh" of="7da4f5d3" tags=["answer", "predict"]
+# %% [markdown] lang="zh" of="10baf026" tags=["answer", "predict"]
 # **答案。** 不带激活函数时，两层合起来还是一层 $X\,W + b$，边界至多是一条直线。直线对圆毫无用处，所以这个网络几乎处处回答“圆外”，
-# 准确率也就跟一律答“圆外”差不多。每个 ReLU 神经元能添一道折痕：三个围出一个粗糙的多边形，十六个就很接近圆了。
+# 准确率也就跟一律答“圆外”差不多。每个 ReLU 神经元能添一道折痕：四个围出一个粗糙的多边形，十六个就很接近圆了。
 # **正因为层与层之间弯了一下，第二层才有意义。**（ReLU 的几个亲戚 sigmoid、tanh 和 GELU，在第 1a 章比较。）
 #
 # ## 损失下降，就说明学到东西了吗？
@@ -1016,8 +1028,8 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 # - Your slopes, nudges and `GradientTape` agree; after the whole training, NumPy and Keras give the same answer on {{mlp.same_answers:.2%}} of the
 #   validation digits.
 # - Without an activation, 16 hidden neurons get {{disc.linear_16_accuracy:.0%}} of the disc right; with ReLU, {{disc.relu_16_accuracy:.0%}}.
-# - Random labels are memorised, {{noise.random_labels_training_accuracy:.0%}} of them; on new digits that is worth
-#   {{noise.random_labels_validation_accuracy:.0%}}.
+# - The network memorises {{noise.random_labels_training_accuracy:.0%}} of 500 random labels, and gets
+#   {{noise.random_labels_validation_accuracy:.0%}} on new digits: it is guessing.
 # - Black on white, the same network recognises {{mlp.inverted_accuracy:.1%}}.
 #
 # | | formula | code |
@@ -1029,13 +1041,13 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 # | layer $O = XW + b$ backward | $G_W = X^\top G_O$, $\;G_X = G_O W^\top$, $\;G_b = \sum_i G_{O,i}$ | `dense_backward` |
 # | ReLU backward | $G_Z = G_H \odot [Z > 0]$ | `hidden_error * (sums > 0)` |
 
-# %% [markdown] lang="zh" of="8aac19ba" tags=["summary"]
+# %% [markdown] lang="zh" of="f839cce5" tags=["summary"]
 # ## 你测到了什么
 #
 # - 五十行 NumPy 认对了测试集的 {{mlp.test_accuracy:.1%}}，最近平均图只有 {{baseline.test_accuracy:.1%}}。换三个随机种子，网络的准确率是 {{seeds:mlp.test_accuracy:.1%}}。
 # - 你的斜率、拨动的结果、`GradientTape` 三者一致；整个训练结束后，NumPy 与 Keras 在验证集上有 {{mlp.same_answers:.2%}} 的答案相同。
 # - 没有激活函数，16 个隐藏神经元在圆的任务上只对了 {{disc.linear_16_accuracy:.0%}}；有了 ReLU，对了 {{disc.relu_16_accuracy:.0%}}。
-# - 随机标签也能背下来，背对了 {{noise.random_labels_training_accuracy:.0%}}；可到了新样本上，准确率只有 {{noise.random_labels_validation_accuracy:.0%}}。
+# - 500 个随机标签，网络背下了 {{noise.random_labels_training_accuracy:.0%}}；可到了新样本上，准确率只有 {{noise.random_labels_validation_accuracy:.0%}}，等于乱猜。
 # - 换成白底黑字，同一个网络只认对 {{mlp.inverted_accuracy:.1%}}。
 #
 # | | 公式 | 代码 |
@@ -1145,13 +1157,13 @@ exercises.quiz("01")
 # **What the full profile changes.** The network sees all training digits except those for validation, for more epochs. In the stored
 # full run it classifies {{full:mlp.test_accuracy:.1%}} of the test digits correctly. The noise is memorised as before, and new digits
 # stay at guessing: longer training does not find what is not there. And NumPy's and Keras' weights have drifted further
-# apart, to {{full:mlp.largest_weight_difference:.0e}}, with the same answer on {{full:mlp.same_answers:.2%}} of the validation digits. Neither of the two is
+# apart, to {{full:mlp.largest_weight_difference:.3f}}, with the same answer on {{full:mlp.same_answers:.2%}} of the validation digits. Neither of the two is
 # the right one.
 #
 # Next: chapter 1a asks what makes a model *large*, and what that costs. Chapter 2 lets the network see that neighbouring pixels are
 # neighbours; chapter 4 says more about losses; chapter 5 about better steps than ours.
 
-# %% [markdown] lang="zh" of="97c7c08c"
+# %% [markdown] lang="zh" of="0755abbf"
 # ## 应用与延伸阅读
 #
 # - 邱锡鹏，[《神经网络与深度学习》](https://nndl.github.io)，第 4 章“前馈神经网络”；阿斯顿·张等，[《动手学深度学习》](https://zh.d2l.ai)，第 3、4 章；
@@ -1169,6 +1181,6 @@ exercises.quiz("01")
 #
 # **换成 full 配置会怎样。** 除验证集之外的训练样本全都用上，轮数也更多。在保存下来的那次完整运行里，测试集上有 {{full:mlp.test_accuracy:.1%}} 识别正确。
 # 噪声照样背得下来，新样本仍停在瞎猜的水平：本来没有的规律，训练再久也找不出来。NumPy 与 Keras 的权重则分开得更远，
-# 最大相差 {{full:mlp.largest_weight_difference:.0e}}，而在验证集上仍有 {{full:mlp.same_answers:.2%}} 的答案相同。两者谈不上谁才是对的。
+# 最大相差 {{full:mlp.largest_weight_difference:.3f}}，而在验证集上仍有 {{full:mlp.same_answers:.2%}} 的答案相同。两者谈不上谁才是对的。
 #
 # 接下来：第 1a 章要问，模型怎样才算大，代价又是多少。第 2 章让网络看见相邻的像素是邻居；第 4 章细讲损失；第 5 章讲比我们更好的走法。

@@ -304,7 +304,7 @@ proofs.equal({"by_hand": by_hand, "Keras": course["perceptron"].count_params()})
 # Published sizes are listed in `topics/published_models.py`, each with its source. (ResNet-50's paper gives only its
 # multiply-adds; its parameters are counted with `keras.applications`.) Does the formula give them?
 
-# %% [markdown] lang="zh" of="f7d4cbb4" tags=["answer"]
+# %% [markdown] lang="zh" of="698f6fc8" tags=["answer"]
 # **答案。** 参数最多的是小 GPT，大部分在两张“每个词元占一行或一列”的表里；FLOPs 最多的也是它，因为 32 个词元，每个都要把全部计算做一遍。
 # 出人意料的是入门 CNN（beginner's CNN）：参数比感知机多不了多少，计算量却是它的 25 倍左右。只看参数量，看不出计算量。
 #
@@ -328,7 +328,7 @@ proofs.equal({"by_hand": by_hand, "Keras": course["perceptron"].count_params()})
 blocks, width, vocabulary, context = 96, 12288, 50257, 2048
 in_blocks = blocks * (12 * width**2 + 13 * width)
 by_hand = in_blocks + (vocabulary + context) * width + 2 * width
-results.record("count.gpt3_parameters", by_hand / 1e9, unit="billion", digits=2)
+results.record("count.gpt3_parameters", by_hand, digits=0)
 results.record("count.perceptron_parameters", sizes["perceptron"].parameters, digits=0)
 
 # %%
@@ -367,7 +367,7 @@ plots.show(
 #
 # **Predict:** for which of these is it wrong, and by how much: GPT-3, your perceptron, the beginner's CNN, ResNet-50?
 
-# %% [markdown] lang="zh" of="2b6193b6" tags=["predict"]
+# %% [markdown] lang="zh" of="8bfe97d0" tags=["predict"]
 # 公式与公布值只差百分之几（公布时取了整）。右图里，文本模型落在直线 $2N$ 上：每个参数、每个词元做一次乘加。图像网络则远在线的上方。
 # 有两颗星在线的下方：嵌入表在它们的参数里占了很大一部分，而嵌入是查表，不做乘法。
 #
@@ -462,7 +462,7 @@ for model in [model for model in MODELS if model.training_flops]:
     said = words("years", "年")
     print(f"{model.name:12} {model.training_flops:.1e} FLOPs {years:14,.0f} {said}")
     if model.name == "GPT-3":
-        results.record("machine.gpt3_years", years, unit="years", digits=0)
+        results.record("machine.gpt3_years", years, digits=0)
 
 # %% [markdown] lang="en" tags=["answer"]
 # **Answer.** The machine that stored these outputs would train GPT-3 for {{machine.gpt3_years:,.0f}} years, and Llama 3.1 about 120 times as long. Large models
@@ -634,7 +634,7 @@ for name, source in listings.items():
 # %% [markdown] lang="en" tags=["summary"]
 # ## What you measured
 #
-# - Your network of chapter 1 has {{count.perceptron_parameters:,.0f}} parameters, GPT-3 {{count.gpt3_parameters:.1f}} billion, both counted by hand.
+# - Your network of chapter 1 has {{count.perceptron_parameters:,.0f}} parameters, GPT-3 {{count.gpt3_parameters:,.0f}}; you counted both by hand.
 # - Ten sigmoids in a row let at most $0.25^{10}$ of the error through; formula, `GradientTape` and nudges agree on all four slopes.
 # - Forward, GPT-3 costs {{rule.gpt3_forward:.2f}} times $2N$ FLOPs per token: the rule holds for dense Transformers.
 # - For the beginner's CNN the rule is wrong by a factor of {{rule.beginner_cnn_forward:.0f}}, for ResNet-50 by {{rule.resnet_50_forward:.0f}}.
@@ -648,10 +648,10 @@ for name, source in listings.items():
 # | time | $C$ / (devices × speed × utilisation) |
 # | slopes | ReLU: 0 or 1; $\sigma' = \sigma(1-\sigma) \le \tfrac14$; $\tanh' = 1 - \tanh^2 \le 1$ |
 
-# %% [markdown] lang="zh" of="442b57bf" tags=["summary"]
+# %% [markdown] lang="zh" of="8d65d52d" tags=["summary"]
 # ## 你测到了什么
 #
-# - 第 1 章的网络有 {{count.perceptron_parameters:,.0f}} 个参数，GPT-3 有 {{count.gpt3_parameters:.1f}}（单位：十亿）个，都是手算出来的。
+# - 第 1 章的网络有 {{count.perceptron_parameters:,.0f}} 个参数，GPT-3 有 {{count.gpt3_parameters:,.0f}} 个，都是手算出来的。
 # - 连过十个 sigmoid，误差至多剩下 $0.25^{10}$；四种激活函数的斜率，公式、`GradientTape` 和拨动三者一致。
 # - GPT-3 的前向，每个词元是 $2N$ FLOPs 的 {{rule.gpt3_forward:.2f}} 倍：规则对稠密 Transformer 成立。
 # - 对入门 CNN，实际计算量是规则所说的 {{rule.beginner_cnn_forward:.0f}} 倍；对 ResNet-50，是 {{rule.resnet_50_forward:.0f}} 倍。

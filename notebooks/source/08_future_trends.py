@@ -78,7 +78,7 @@ results.cost("08")
 # %% [markdown] lang="en"
 # ## The idea: a trend is a curve, and a curve can be measured
 #
-# The most quoted trend is size. The figure shows the models of chapter 1, as their makers printed them. On a logarithmic
+# The most quoted trend is size. The figure shows the models of chapter 1a, as their makers published them. On a logarithmic
 # axis, a straight line is exponential growth. **Predict** how long a doubling took, then look at the printed line.
 #
 # | trend | the question behind it | measured in |
@@ -93,10 +93,10 @@ results.cost("08")
 # | interpretability | does an explanation explain? | 8c |
 # | privacy and security | what leaks, what breaks? | 8d |
 
-# %% [markdown] lang="zh" of="f43d0a62"
+# %% [markdown] lang="zh" of="790d5bf9"
 # ## 想法：趋势是一条曲线，曲线就能测
 #
-# 被引用最多的趋势是规模。下图是第 1 章里那些模型，数字由作者公布。对数坐标上的一条直线就是指数增长。
+# 被引用最多的趋势是规模。下图是第 1a 章里那些模型，大小由作者公布。对数坐标上的一条直线就是指数增长。
 # **先猜：** 翻一番用了多久？再看打印出来的那一行。
 #
 # | 趋势 | 背后的问题 | 在哪里测 |
