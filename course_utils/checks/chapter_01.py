@@ -191,9 +191,10 @@ def recipe(answer):
     expect(settings["hidden"] <= 256, "隐藏神经元最多 256 个", "at most 256 hidden neurons")
     found = measured(settings)
     expect(
-        np.isfinite(found["loss"]),
-        "损失成了无穷或非数：学习率太大，越走越高",
-        "the loss is no longer a number: the learning rate is too large, the steps climb",
+        found["loss"] < 2 * np.log(10),  # never of a loss that is no number any more
+        f"损失成了 {found['loss']:.3g}，比什么都不学（ln 10 = 2.3）还糟：学习率太大，越走越高",
+        f"the loss is {found['loss']:.3g}, worse than knowing nothing (ln 10 = 2.3): "
+        "the learning rate is too large, the steps climb",
     )
     expect(
         found["accuracy"] >= RECIPE_GOAL,

@@ -164,7 +164,7 @@ large_figures.five_kinds(digits.x_train[:200], digits.y_train[:200])
 # Are the slopes in the table right? We check them as in chapter 1, by `GradientTape` and by nudges. (ReLU has a kink at 0,
 # where no slope exists; we keep away from it.)
 #
-# **Predict:** ten layers stand between a weight and the loss, and on its way back the error passes ten sigmoids. How much of it can
+# **Predict:** there are ten layers between a weight and the loss, and on its way back the error passes ten sigmoids. How much of it can
 # arrive at most?
 
 # %% [markdown] lang="zh" of="15a85873" tags=["predict"]
@@ -411,8 +411,8 @@ results.record("rule.resnet_50_forward", ratio, digits=0)
 #
 # ## How long would your machine need?
 #
-# We time a large matrix product, the fastest thing a processor does, and divide: cost of the training by speed. We also time chapter 1's NumPy network and
-# see what part of that speed it reaches.
+# We time a large matrix product, the fastest thing a processor does, and divide the cost of the training by this speed. We also time
+# chapter 1's NumPy network and see what part of that speed it reaches.
 #
 # **Predict:** GPT-3 on this machine: days, years, centuries?
 
@@ -473,8 +473,8 @@ for model in [model for model in MODELS if model.training_flops]:
 #
 # | task | who began, and what is used | what to watch |
 # |---|---|---|
-# | **language**: classification, sentiment, named entities, semantic roles | fine-tuned encoders in the manner of [BERT](https://arxiv.org/abs/1810.04805) (Google) | they inherit the slant of their texts; word counts with logistic regression are a strong rival (chapter 6a) |
-# | **language**: generation, dialogue | decoders like [GPT](https://arxiv.org/abs/2005.14165) (OpenAI) | fluent when wrong, too: next-word prediction does not reward truth |
+# | **language**: classification, sentiment, named entities (persons, places), semantic roles (who did what to whom) | *encoders*, which read a whole text, like [BERT](https://arxiv.org/abs/1810.04805) (Google); fine-tuned, that is, trained a little further on the task | they inherit the slant of their texts; word counts with logistic regression are a strong rival (chapter 6a) |
+# | **language**: generation, dialogue | *decoders*, which continue a text, like [GPT](https://arxiv.org/abs/2005.14165) (OpenAI) | fluent when wrong, too: next-word prediction does not reward truth |
 # | **vision**: recognition | [AlexNet](https://doi.org/10.1145/3065386) (Toronto), [VGG](https://arxiv.org/abs/1409.1556) (Oxford), [ResNet](https://arxiv.org/abs/1512.03385) (Microsoft) | accuracy falls on new photographs [collected by the same recipe](https://arxiv.org/abs/1902.10811) |
 # | **vision**: detection, image generation | [YOLO](https://arxiv.org/abs/1506.02640); [adversarial networks](https://arxiv.org/abs/1406.2661), now mostly [diffusion](https://arxiv.org/abs/2006.11239) | small and rare objects; pictures that look like evidence |
 # | **speech**: recognition, synthesis | [Deep Speech](https://arxiv.org/abs/1412.5567) (Baidu), [Whisper](https://arxiv.org/abs/2212.04356) (OpenAI); [WaveNet](https://arxiv.org/abs/1609.03499) (DeepMind) | noise, accents, rare names |
@@ -509,8 +509,8 @@ for model in [model for model in MODELS if model.training_flops]:
 #
 # | 任务 | 从哪里开始，用什么 | 要当心什么 |
 # |---|---|---|
-# | **语言**：文本分类、情感分析、命名实体识别、语义角色标注 | 微调 [BERT](https://arxiv.org/abs/1810.04805)（Google）一类的编码器 | 会继承所读文本里的偏见；词频加逻辑回归是个很强的对手（第 6a 章） |
-# | **语言**：文本生成、对话 | [GPT](https://arxiv.org/abs/2005.14165)（OpenAI）一类的解码器 | 说错话时也一样流畅：预测下一个词这个任务，本来就不奖励说真话 |
+# | **语言**：文本分类、情感分析、命名实体识别（人名、地名）、语义角色标注（谁对谁做了什么） | [BERT](https://arxiv.org/abs/1810.04805)（Google）一类的**编码器**，读完整段文本再作判断；用前先微调（fine-tuning），即在自己的任务上再训练一小会儿 | 会继承所读文本里的偏见；词频加逻辑回归是个很强的对手（第 6a 章） |
+# | **语言**：文本生成、对话 | [GPT](https://arxiv.org/abs/2005.14165)（OpenAI）一类的**解码器**，把文本接着写下去 | 说错话时也一样流畅：预测下一个词这个任务，本来就不奖励说真话 |
 # | **视觉**：识别 | [AlexNet](https://doi.org/10.1145/3065386)（多伦多大学）、[VGG](https://arxiv.org/abs/1409.1556)（牛津大学）、[ResNet](https://arxiv.org/abs/1512.03385)（微软） | 换成[按同样办法新收集的照片](https://arxiv.org/abs/1902.10811)，准确率也会下降 |
 # | **视觉**：检测、图像生成 | [YOLO](https://arxiv.org/abs/1506.02640)；[生成对抗网络](https://arxiv.org/abs/1406.2661)，如今多用[扩散模型](https://arxiv.org/abs/2006.11239) | 小的、少见的物体；以假乱真的图片 |
 # | **语音**：识别、合成 | [Deep Speech](https://arxiv.org/abs/1412.5567)（百度）、[Whisper](https://arxiv.org/abs/2212.04356)（OpenAI）；[WaveNet](https://arxiv.org/abs/1609.03499)（DeepMind） | 噪声、口音、生僻的名字 |
