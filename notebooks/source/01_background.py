@@ -1,4 +1,4 @@
-# %% [markdown] lang="en" reads=["seeds-01"] telling=["baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"]
+# %% [markdown] lang="en" telling=["baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"]
 # # 1 A network from scratch
 #
 # *Deep Learning, Measured.* In this course you do not have to believe what is written: you compute it, measure it and
