@@ -60,8 +60,15 @@ def nbval(notebook: Path, *arguments: str, results: Path | None = None):
     return finished.returncode, finished.stdout + finished.stderr
 
 
-def run(notebooks: Path, output: Path, *arguments: str):
-    """Execute notebooks by the command `run` in the smoke profile; return (exit code, chapter -> status, text)."""
+def run(notebooks: Path, output: Path, *arguments: str, **variables: str):
+    """Execute notebooks by the command `run` in the smoke profile; return (exit code, chapter -> status, text).
+
+    Args:
+        notebooks: the folder with `en` and `zh`.
+        output: where the report goes.
+        arguments: further ones of `run`.
+        variables: of the environment, besides the user's.
+    """
     command = [sys.executable, "-m", "course_utils", "run", "--profile", "smoke", "--output", str(output)]
     finished = subprocess.run(
         [*isolation(), *command, *arguments],
@@ -70,6 +77,7 @@ def run(notebooks: Path, output: Path, *arguments: str):
             "COURSE_NOTEBOOKS": str(notebooks),
             "COURSE_ENVIRONMENT": "current",
             "PYTHONPATH": os.pathsep.join([OFFLINE, str(ROOT)]),
+            **variables,
         },
         cwd=ROOT,
         capture_output=True,

@@ -168,13 +168,16 @@ class GradualPruning(keras.callbacks.Callback):
             "masks on every kernel: call attach_masks(model) before fit",
         )
         expect(masked, "model", *wanted, "kernels without")
-        self._first = int(self.model.optimizer.iterations)
+        self._first = self._steps_done()
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.optimizer.iterations) - self._first
+        step = self._steps_done() - self._first
         if not self.reached or self.reached[-1] < self.final:
             self.reached.append(float(cubic_sparsity(step, 0, self.steps, self.final)))
             prune(self.model, self.reached[-1])
+
+    def _steps_done(self) -> int:
+        return int(self.model.optimizer.iterations.numpy())  # int() alone takes no variable of several replicas
 
 
 # ---------------------------------------------------------------- quantisation

@@ -37,19 +37,22 @@ def test_outputs_are_what_is_stored_and_numbers_are_in_band(chapter, tmp_path):
         for number in ("01", "07", "09")
     ],
 )
-def test_solved_chapters_pass_run(number, tmp_path):
-    """With its solutions filled in, every exercise is answered correctly.
+def test_solved_chapters_pass_run_on_two_replicas(number, tmp_path):
+    """With its solutions filled in, every exercise is answered correctly, and two devices change no conclusion.
 
     The weekly workflow runs all chapters so.
     """
     (chapter,) = choose([number])
     path = tmp_path / "notebooks" / "en" / f"{chapter.stem}.ipynb"
     files.write(path, nbformat.writes(build.solved_notebook(source.read(chapter), "en")))
-    code, statuses, text = runners.run(tmp_path / "notebooks", tmp_path / "report")
+    code, statuses, text = runners.run(
+        tmp_path / "notebooks", tmp_path / "report", COURSE_CPU_REPLICAS="2"
+    )
     assert (code, statuses) == (0, {number: "passed"}), text
     executed = nbformat.read(tmp_path / "report" / "notebooks" / "en" / path.name, as_version=4)
     outputs = [output for cell in assemble.code_cells(executed) for output in cell.outputs]
     printed = "".join(output.get("text", "") for output in outputs)
+    assert "COURSE_CPU_REPLICAS=2" in printed
     exercises = re.findall(r'exercises\.check\("([^"]+)"', chapter.source.read_text(encoding="utf-8"))
     assert exercises and [name for name in exercises if f"✓ {name}  correct" not in printed] == []
 
