@@ -167,7 +167,7 @@ large_figures.five_kinds(digits.x_train[:200], digits.y_train[:200])
 # **Predict:** there are ten layers between a weight and the loss, and on its way back the error passes ten sigmoids. How much of it can
 # arrive at most?
 
-# %% [markdown] lang="zh" of="15a85873" tags=["predict"]
+# %% [markdown] lang="zh" of="3fac6cd2" tags=["predict"]
 # ## 一个神经元，四种激活函数
 #
 # 神经元把输入加权求和，加上偏置，再用**激活函数**（activation）$f$ 把结果“弯”一下：
@@ -416,7 +416,7 @@ results.record("rule.resnet_50_forward", ratio, digits=0)
 #
 # **Predict:** GPT-3 on this machine: days, years, centuries?
 
-# %% [markdown] lang="zh" of="245cc0eb" tags=["answer", "predict"]
+# %% [markdown] lang="zh" of="59b593ff" tags=["answer", "predict"]
 # **答案。** GPT-3 的前向是 $2N$ 的 {{rule.gpt3_forward:.2f}} 倍，规则只差百分之几，差的就是注意力。感知机符合。入门 CNN 的计算量是规则所说的
 # {{rule.beginner_cnn_forward:.0f}} 倍，ResNet-50 是 {{rule.resnet_50_forward:.0f}} 倍：卷积网络要老老实实逐层数。另外还有三个例外：
 #
@@ -501,7 +501,7 @@ for model in [model for model in MODELS if model.training_flops]:
 # [CS231n](https://cs231n.stanford.edu), [CS230](https://cs230.stanford.edu), [*Dive into Deep Learning*](https://d2l.ai). Papers:
 # [arXiv](https://arxiv.org), not reviewed. Questions: [Stack Overflow](https://stackoverflow.com), and a project's own issues.
 
-# %% [markdown] lang="zh" of="854fac6a" tags=["answer"]
+# %% [markdown] lang="zh" of="a6deb83d" tags=["answer"]
 # **答案。** 保存这些输出的机器训练 GPT-3 要 {{machine.gpt3_years:,.0f}} 年，训练 Llama 3.1 的时间约是它的 120 倍。大模型是用几千个加速器训练几个星期得来的
 # （练习 1）。（`numpy_training_share` 是第 1 章的训练达到了矩阵乘法速度的几分之几：它的矩阵小，其余时间花在了别的事情上。）
 #
