@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from course_utils import checking, devices
+from course_utils import checking, devices, progress
 from course_utils.checkpoints import Checkpoints
 
 
@@ -35,6 +35,9 @@ def distributed_fit(
     validation_data=None,
     callbacks=(),
     checkpoints=None,
+    name="model",
+    verbose="auto",
+    curve=False,
 ):
     """Train by a loop of our own over `strategy.run`: it works where Keras' `fit` does not, on several workers.
 
@@ -63,6 +66,7 @@ def distributed_fit(
         checkpoints: a folder that all workers share. After each epoch worker 0 stores everything that training depends
             on; the next call goes on after the newest epoch that all workers see, and ends bit for bit where a run
             without interruption does (with a dataset: if it repeats its order in each epoch). See `Checkpoints`.
+        name, verbose, curve: what worker 0 shows, as in `training.fit`.
 
     Returns:
         "loss" (mean over the epoch's examples), the compiled metrics, those of the validation, and "seconds" (wall-clock,
@@ -88,23 +92,29 @@ def distributed_fit(
     stored = Checkpoints(checkpoints, model, strategy) if checkpoints else None
     history = stored.load() if stored else {}
     done = len(history.get("seconds", ()))
-    listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs)
+    chief = devices.is_chief(strategy)
+    watch = progress.Watch(name, epochs, verbose if chief else 0, curve and chief)
+    listeners = keras.callbacks.CallbackList(
+        [*callbacks, *watch.callbacks], model=model, epochs=epochs, steps=data.steps
+    )
     model.stop_training = False
-    listeners.on_train_begin()
-    for epoch, batches in enumerate(data.epochs(done, epochs, shuffle, seed), done):
-        begin = time.perf_counter()
-        listeners.on_epoch_begin(epoch)
-        logs = _one_epoch(model, step, batches, listeners)
-        logs |= {f"val_{name}": value for name, value in judge().items()}
-        logs["seconds"] = time.perf_counter() - begin
-        listeners.on_epoch_end(epoch, logs)  # may add to them, such as the learning rate
-        for name, value in logs.items():
-            history.setdefault(name, []).append(float(value))
-        if stored:
-            stored.save(history)
-        if model.stop_training:
-            break
-    listeners.on_train_end()
+    with watch:
+        listeners.on_train_begin()
+        for epoch, batches in enumerate(data.epochs(done, epochs, shuffle, seed), done):
+            begin = time.perf_counter()
+            listeners.on_epoch_begin(epoch)
+            logs = _one_epoch(model, step, batches, listeners)
+            logs |= {f"val_{metric}": value for metric, value in judge().items()}
+            logs["seconds"] = time.perf_counter() - begin
+            listeners.on_epoch_end(epoch, logs)  # may add to them, such as the learning rate
+            for metric, value in logs.items():
+                history.setdefault(metric, []).append(float(value))
+            if stored:
+                stored.save(history)
+            if model.stop_training:
+                break
+        listeners.on_train_end()
+    watch.leave(history)
     return history
 
 
@@ -360,6 +370,7 @@ class _Arrays:
         self.arrays = keras.tree.map_structure(np.asarray, (inputs, targets))
         self.count = len(keras.tree.flatten(self.arrays)[0])
         self.batch_size = min(batch_size, self.count)
+        self.steps = -(-self.count // self.batch_size)
         self.first = keras.tree.map_structure(lambda array: array[:1], self.arrays)
         self.spec = self._distributed(self._order(1, False, 0)).element_spec
 
@@ -441,7 +452,7 @@ class _Batches:
         pair = isinstance(element, tuple) and len(element) in (2, 3)
         wanted = "应逐批给出 (inputs, targets)", "batches of (inputs, targets)"
         checking.expect(pair, "inputs", *wanted, str(element))
-        self.strategy, self.dataset = strategy, dataset
+        self.strategy, self.dataset, self.steps = strategy, dataset, None
         self.first = tf.nest.map_structure(lambda array: array[:1], next(iter(dataset)))[:2]
         self.shares = strategy.distribute_datasets_from_function(self._shares)
         self.spec = {name: spec for name, spec in self.shares.element_spec.items() if name != "count"}

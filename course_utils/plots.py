@@ -34,7 +34,7 @@ _STYLE = {
     "lines.linewidth": 1.8,
 }
 _FONT = Path(__file__).resolve().parent / "data" / "fonts/NotoSansSC-subset.otf"  # Chinese text in figures
-_PIXELS_PER_INCH = 84
+PIXELS_PER_INCH = 84  # on a page; a figure is drawn finer
 
 
 def use_style() -> None:
@@ -59,31 +59,51 @@ def show(figure, *, alt: str, alt_zh: str) -> None:
         alt: what is seen, in English, for readers who do not see the picture. No numbers of a run.
         alt_zh: the same in Chinese.
     """
+    data, metadata = bundle(figure, alt=alt, alt_zh=alt_zh)
+    display(data, metadata=metadata, raw=True)
+
+
+def bundle(figure, *, alt: str, alt_zh: str) -> tuple:
+    """Return what `show` sends out, (data, metadata) by type, and close the figure."""
     if not alt.strip() or not alt_zh.strip():
         raise ValueError("alt 和 alt_zh 都要写 · alt and alt_zh must both say what is seen")
-    with _texts_in(language.current()) as split:
-        picture = _png(figure)
-    width, height = (round(inches * _PIXELS_PER_INCH) for inches in figure.get_size_inches())
+    width, height = pixels(figure)
+    picture, picture_zh = (base64.b64encode(png).decode("ascii") for png in drawn(figure))
     chinese = language.current() == "zh"
     seen = alt_zh if chinese else alt
     metadata = {"alt": seen, "alt_zh": alt_zh, "width": width, "height": height}
-    if split:  # a build, and words in the figure: the Chinese notebook gets a drawing of its own
-        with _texts_in("zh"):
-            metadata["png_zh"] = _png(figure)
-    plt.close(figure)
+    if picture_zh:
+        metadata["png_zh"] = picture_zh
     # What is seen also stands below the figure in Chinese: its labels may be English. A build makes the HTML again.
     markup = pictures.as_html(picture, seen, width, height, caption=seen if chinese else "")
-    display(
-        {"image/png": picture, "text/html": markup, "text/plain": f"[{language.words(alt, alt_zh)}]"},
-        metadata={"image/png": metadata},
-        raw=True,
-    )
+    data = {"image/png": picture, "text/html": markup, "text/plain": f"[{language.words(alt, alt_zh)}]"}
+    return data, {"image/png": metadata}
 
 
-def _png(figure) -> str:
+def pixels(figure) -> tuple:
+    """Return a figure's width and height on a page, in CSS pixels."""
+    return tuple(round(inches * PIXELS_PER_INCH) for inches in figure.get_size_inches())
+
+
+def drawn(figure, dots_per_inch: float = 1.6 * PIXELS_PER_INCH) -> tuple:
+    """Return a figure as PNG in the reader's language and, where a build needs another one, in Chinese; close the figure.
+
+    Returns:
+        Two byte strings; the second is empty unless words stand in the figure and this is a build.
+    """
+    with _texts_in(language.current()) as split:
+        picture, chinese = _png(figure, dots_per_inch), b""
+    if split:
+        with _texts_in("zh"):
+            chinese = _png(figure, dots_per_inch)
+    plt.close(figure)
+    return picture, chinese
+
+
+def _png(figure, dots_per_inch: float) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=1.6 * _PIXELS_PER_INCH, metadata={"Software": None})
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+    figure.savefig(stream, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return stream.getvalue()
 
 
 @contextlib.contextmanager

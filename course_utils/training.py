@@ -3,9 +3,9 @@
     history = training.fit(model, x_train, y_train, name="cnn", epochs=4)
     training.accuracy(model, x_test, y_test)
 
-`fit` is Keras' `model.fit`, silent, with the seconds of each epoch in its history. When the environment variable
-`COURSE_WORK` names a directory (the full profile, on a machine that may be switched off), it also survives an
-interruption: see `fit`.
+`fit` is Keras' `model.fit` with a line of its own while it runs (see `progress`) and the seconds of each epoch in its
+history. When the environment variable `COURSE_WORK` names a directory (the full profile, on a machine that may be
+switched off), it also survives an interruption: see `fit`.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from course_utils import checking, distributed, language, profiles
+from course_utils import checking, distributed, language, profiles, progress
 from course_utils.checkpoints import arrays as state_arrays
 from course_utils.checkpoints import state
 from course_utils.distributed import distributed_fit as distributed_fit
@@ -57,8 +57,10 @@ def fit(
     callbacks=(),
     shuffle=True,
     accumulate=1,
+    verbose="auto",
+    curve=False,
 ):
-    """Train a compiled Keras model silently and return what happened in each epoch.
+    """Train a compiled Keras model and return what happened in each epoch.
 
     Args:
         model: compiled, created in `devices.create_strategy().scope()` when there are several replicas.
@@ -69,6 +71,9 @@ def fit(
             `batch_size` counts the examples of all replicas together.
         accumulate: pieces in which each replica computes its share of a batch, one after the other: a kth of the memory,
             the same numbers, unless a layer looks at the whole batch (BatchNormalization).
+        verbose: "auto" shows a line while it trains, if somebody watches and it takes more than two seconds, and leaves
+            nothing; 1 leaves a line with the number of epochs and the loss; 0 shows nothing.
+        curve: whether to draw the loss of each epoch, growing while it trains if somebody watches.
 
     On several replicas the numbers are one device's (see `distributed`); Keras' own step would clip each replica's share
     and count an uneven last batch unequally.
@@ -95,8 +100,8 @@ def fit(
     )
     checking.expect(not several, "model", *wanted, "several workers")
     is_dataset = targets is None
-    timer = EpochTimer()
-    callbacks = [*callbacks, timer]
+    timer, watch = EpochTimer(), progress.Watch(name, epochs, verbose, curve)
+    callbacks = [*callbacks, timer, *watch.callbacks]  # drawing is no part of an epoch's seconds
     # Shorter profiles are repeated faster than they are stored.
     work = os.environ.get("COURSE_WORK") if profiles.name() == "full" else None
     stored = None
@@ -111,28 +116,31 @@ def fit(
         kind = _fingerprint(model, inputs, targets, epochs, batch_size, shuffle)
         folder = re.sub(r"[^\w.-]", "_", name) + "-" + kind
         stored = _Stored(Path(work) / "fit" / folder, model)
-        progress = stored.load(name, epochs)
-        if progress["finished"]:
-            return progress["history"]
+        reached = stored.load(name, epochs)
+        if reached["finished"]:
+            watch.leave(reached["history"])
+            return reached["history"]
         # Last in the list: it stores what the other callbacks have done to the model at the end of the epoch.
-        callbacks.append(stored.callback(progress, timer))
+        callbacks.append(stored.callback(reached, timer))
 
     earlier = stored.progress["history"] if stored else {}
     done = stored.progress["epochs_done"] if stored else 0
-    history = model.fit(
-        inputs,
-        targets,
-        epochs=epochs,
-        initial_epoch=done,
-        batch_size=None if is_dataset else batch_size,
-        validation_data=validation_data,
-        callbacks=callbacks,
-        shuffle=shuffle and not is_dataset,
-        verbose=0,
-    ).history
+    with watch:
+        history = model.fit(
+            inputs,
+            targets,
+            epochs=epochs,
+            initial_epoch=done,
+            batch_size=None if is_dataset else batch_size,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            shuffle=shuffle and not is_dataset,
+            verbose=0,
+        ).history
     history = _joined(earlier, {**history, "seconds": timer.seconds})
     if stored:
         stored.save(history, finished=True)
+    watch.leave(history)
     _return_memory()
     return history
 

@@ -283,7 +283,7 @@ def test_the_tpus_pins_are_on_the_package_index(name):
     command = [sys.executable, "-m", "pip", "index", "versions", name, "--retries", "0", "--timeout", "15"]
     command += ["--python-version", "3.12", "--only-binary", ":all:", "--platform", "manylinux_2_17_x86_64"]
     command += ["--platform", "manylinux_2_31_x86_64"]
-    answer = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=600)
     listed = re.search(r"Available versions: (.*)", answer.stdout)
     if not listed:
         pytest.skip(f"no package index was reached: {(answer.stderr.strip().splitlines() or ['?'])[-1]}")

@@ -155,7 +155,7 @@ def test_interrupting_the_set_up_ends_pip_too(updated):
     )
     updated.wait_for_pip()
     os.killpg(process.pid, signal.SIGINT)
-    output = process.communicate(timeout=30)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == 130 and "interrupted" in output
     assert not (updated.venv / environment.MARKER).exists()
 

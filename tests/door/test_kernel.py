@@ -18,8 +18,8 @@ CLIENT = """
 import sys
 from jupyter_client.manager import start_new_kernel
 
-manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=120)
-client.execute_interactive(sys.argv[2], timeout=120)
+manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=600)
+client.execute_interactive(sys.argv[2], timeout=600)
 client.stop_channels()
 manager.shutdown_kernel(now=True)
 """

@@ -264,5 +264,5 @@ def test_browsers_get_an_address_that_they_can_open(tmp_path):
     )
     opened = next((line for line in process.stdout if line.startswith("OPENED")), "")
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert opened.startswith("OPENED http://") and "token=" in opened

@@ -10,9 +10,11 @@ import urllib.request
 from pathlib import Path
 
 import hostile
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
+from course_utils import sliders
 from course_utils.workshop import assemble
 from course_utils.workshop.chapters import LANGUAGES, ROOT, choose
 
@@ -63,7 +65,7 @@ def copies(tmp_path_factory):
         yield root / "my-course", address, chapter
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def wait_until_answers(address: str) -> None:
@@ -116,6 +118,41 @@ def test_run_all_in_jupyterlab(copies, language):
     )
     text = "".join(output.get("text", "") for output in outputs)
     assert "smoke" in text, "the browser's kernel did not run the smoke profile"
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_slider_without_a_kernel_moves_over_its_stored_pictures(scripts):
+    """The HTML of the stored notebook, as the book shows it; without scripts, one picture and no dead slider."""
+    import ipywidgets
+    from playwright.sync_api import sync_playwright
+
+    slider = ipywidgets.IntSlider(value=1, min=0, max=3, description="steepness")
+    box = sliders.picture(a_line, alt="a line", alt_zh="一条直线", steepness=slider)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page, asked = browser.new_context(java_script_enabled=scripts).new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        page.set_content(box.stored)
+        image, moved = page.get_by_role("img", name="a line"), page.get_by_role("slider", name="steepness")
+        image.wait_for()
+        if scripts:
+            moved.wait_for()
+            seen = [image.get_attribute("src")]
+            for key in ("ArrowRight", "ArrowRight", "Home"):
+                moved.press(key)
+                seen.append(image.get_attribute("src"))
+            assert len(set(seen)) == 4
+            assert page.locator("output").inner_text() == moved.get_attribute("aria-valuetext") == "0"
+        assert moved.count() == scripts and page.locator("img").count() == 1
+        assert [address for address in asked if not address.startswith("data:")] == []
+        browser.close()
+
+
+def a_line(steepness):
+    figure, axis = plt.subplots(figsize=(2, 1))
+    axis.plot([0, 1], [0, steepness])
+    axis.set(ylim=(0, 3))
+    return figure
 
 
 # A cell that waits or runs shows [*] in its prompt.

@@ -254,7 +254,7 @@ def test_several_processes_read_at_once():
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    outputs = [process.communicate(timeout=60)[0].strip() for process in processes]
+    outputs = [process.communicate(timeout=300)[0].strip() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
     assert set(outputs) == {f"{int(datasets.mnist().x_test.sum())} 2000 []"}
 

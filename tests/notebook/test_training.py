@@ -40,7 +40,7 @@ def start(kind, output, **environment):
 
 def finish(process, code=0):
     try:
-        output = process.communicate(timeout=150)[0]
+        output = process.communicate(timeout=600)[0]
     finally:
         process.kill()
     assert process.returncode == code, output[-3000:]
