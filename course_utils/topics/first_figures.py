@@ -66,8 +66,8 @@ def one_weight(upper, lower, loss) -> None:
     left.set(
         ylim=(0, 1.1 * lower.max()), title=words("Each weight draws one line …", "每个权重画出一条直线……")
     )
-    left.set_xlabel(words("ink in the upper half (0 to 10)", "上半张的墨量（0 到 10）"))
-    left.set_ylabel(words("ink in the lower half (0 to 10)", "下半张的墨量（0 到 10）"))
+    left.set_xlabel(words("ink in the upper half (0 to 10)", "上半部分的墨量（0 到 10）"))
+    left.set_ylabel(words("ink in the lower half (0 to 10)", "下半部分的墨量（0 到 10）"))
     right.set(xlabel=words("weight", "权重"), ylabel=words("loss", "损失"), ylim=(0, None))
     right.set_title(words("… and has one loss", "……并有一个损失"))
     plots.show(
@@ -75,7 +75,7 @@ def one_weight(upper, lower, loss) -> None:
         alt="Left: a cloud of points, the ink of a digit's lower half against that of its upper half, with lines through "
         "the origin for three weights. Right: the loss against the weight is a bowl with its lowest point slightly above 1; "
         "the three weights are marked on it.",
-        alt_zh="左图：每个点是一个手写数字，横轴是上半张的墨量，纵轴是下半张的墨量；三条过原点的直线对应三个权重。"
+        alt_zh="左图：每个点是一个手写数字，横轴是上半部分的墨量，纵轴是下半部分的墨量；三条过原点的直线对应三个权重。"
         "右图：损失随权重的变化像一只碗，最低点略大于 1；三个权重标在曲线上。",
     )
 

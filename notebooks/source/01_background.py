@@ -72,6 +72,7 @@ SEED = 0
 # %% tags=["nbval-ignore-output"]
 profiles.use(PROFILE, SEED)
 strategy = devices.create_strategy()
+devices.describe()
 
 # %% tags=["cost", "nbval-ignore-output"]
 results.cost("01")
@@ -221,8 +222,7 @@ first_figures.rate_slider(loss, descend)
 # **Answer.** With 0.03 the steps are so short that eight of them end half-way. With 0.3 the bottom is reached after
 # two or three steps, and the steps get shorter by themselves, since the slope does. With 0.65 each step lands on the other
 # side of the valley, *higher* than before: the loss grows without end. A loss that rises or turns into `nan` is the usual
-# sign of a learning rate that is too large. (If the notebook is running, the slider tries other rates: from which one on
-# do the steps climb?)
+# sign of a learning rate that is too large. (The slider tries other rates: from which one on do the steps climb?)
 #
 # ## The chain rule, by hand
 #
@@ -240,10 +240,10 @@ first_figures.rate_slider(loss, descend)
 # The values are computed from left to right (**forward**), the slopes from right to left (**backward**): each slope is the
 # one to its right times the slope of the step in between. Try it on paper first.
 
-# %% [markdown] lang="zh" of="ae2c2262" tags=["answer"]
+# %% [markdown] lang="zh" of="14125e69" tags=["answer"]
 # **答案。** 学习率 0.03 时步子太短，八步只走了半程。0.3 时两三步就到了碗底，而且步子自己会越来越短，因为斜率越来越小。
 # 0.65 时每一步都跨到对面更高的地方，损失无止境地增大。训练时如果损失上升，或者变成 `nan`，多半就是学习率太大了。
-# （如果 notebook 正在运行，可以拖动滑块试试别的学习率：从多大开始，越走越高？）
+# （拖动滑块试试别的学习率：从多大开始，越走越高？）
 #
 # ## 链式法则，手算一遍
 #
@@ -782,12 +782,12 @@ plots.show(
 #
 # From now on you know what happens inside, so you may leave it to a library. A `Sequential` model is a list of layers; `Dense` is our
 # $XW + b$, with its activation. `compile` names the update rule (`SGD`, our step 5), the loss (our cross entropy, for labels that
-# are whole numbers: "sparse") and what else to report. `strategy`, made at the top, holds the devices of this machine.
+# are whole numbers: "sparse") and what else to report. `strategy`, made and described at the top, holds the devices of this machine.
 #
 # If it really is the same network, then from the same weights the slopes must be the same as ours. `GradientTape` is Keras' and
 # TensorFlow's own chain rule: it records a calculation and goes through it backward.
 
-# %% [markdown] lang="zh" of="5791b19b"
+# %% [markdown] lang="zh" of="39f3a5a2"
 # 损失从 $\ln 10$ 附近开始（什么都不懂的网络本该如此），在两个集合上都逐轮下降：学到的东西对新样本也管用。
 # （训练损失开头偏高，因为它是整轮的平均，而那一轮里权重还没有现在这么好。）最后，验证集上有 {{mlp.validation_accuracy:.1%}} 的样本识别正确。
 # 图里画的就是验证集的前六个样本，没有挑选过。
@@ -799,7 +799,7 @@ plots.show(
 #
 # 里面在做什么，你已经清楚，从现在起可以交给库了。`Sequential` 模型就是一串层；`Dense` 就是我们的 $XW + b$ 加上激活函数。
 # `compile` 指定更新规则（`SGD`，即第 5 步）、损失（就是我们的交叉熵，sparse 表示标签是整数），以及另外要报告什么。
-# 开头创建的 `strategy` 管着这台机器上的设备。
+# 开头创建并打印出来的 `strategy` 管着这台机器上的设备。
 #
 # 如果真是同一个网络，那么从同样的权重出发，斜率也必须与我们的相同。`GradientTape` 是 Keras 和 TensorFlow 自己的链式法则：
 # 把计算过程录下来，再倒着走一遍。
