@@ -10,7 +10,7 @@ import importlib
 import io
 import sys
 
-from course_utils.door import SetupError, environment
+from course_utils.door import SetupError, accelerators, environment, pip
 
 # Command: (module, in Chinese, in English). A module's main(arguments) returns the exit code.
 COMMANDS = {
@@ -65,16 +65,17 @@ def help_text() -> str:
     ]
     for name, (_, chinese, english) in COMMANDS.items():
         lines += [f"  {name:<8}{chinese}", f"  {'':<8}{english}"]
+    disk, cuda = f"{pip.GIGABYTES_NEEDED:g} GB", f"{accelerators.GIGABYTES_TO_DOWNLOAD:g} GB"
     lines += [
         "",
-        "每个命令在首次使用时都会先建立 .venv（约 4 GB 磁盘、需要网络）；之后不再重复。",
-        "Every command first makes .venv when there is none (about 4 GB of disk, a network); that is done once.",
+        f"每个命令在首次使用时都会先建立 .venv（约 {disk} 磁盘、需要网络）；之后不再重复。",
+        f"Every command first makes .venv when there is none (about {disk} of disk, a network); that is done once.",
         "",
         "环境变量 · environment variables:",
         "  COURSE_VENV=FOLDER          环境放在别处 · put the environment elsewhere",
         "  COURSE_ENVIRONMENT=current  使用当前 Python，不安装 · use this Python as it is, install nothing",
-        "  COURSE_CPU_ONLY=1           有 NVIDIA GPU 也只用 CPU，不下载 CUDA 库（2.8 GB）",
-        "                              the CPU alone in spite of an NVIDIA GPU, without its libraries (2.8 GB)",
+        f"  COURSE_CPU_ONLY=1           有 NVIDIA GPU 也只用 CPU，不下载 CUDA 库（{cuda}）",
+        f"                              the CPU alone in spite of an NVIDIA GPU, without its libraries ({cuda})",
     ]
     return "\n".join(lines)
 

@@ -66,7 +66,7 @@ def normalise(answer):
     expect(
         not close(found, by(x.mean(axis=0), np.sqrt(x.var(axis=0) + epsilon))),
         "只对批量轴取了平均；位置（高、宽）也要平均",
-        "only the batch axis was averaged: places (height, width) are averaged too",
+        "only the batch axis was averaged: positions (height, width) are averaged too",
     )
     expect(
         not close(
@@ -88,7 +88,7 @@ def normalise(answer):
     expect(
         not close(found, by(mean, variance + epsilon)),
         "忘了开平方：要除以标准差，不是方差",
-        "the square root is missing: divide by the deviation, not by the variance",
+        "the square root is missing: divide by the standard deviation, not by the variance",
     )
     expect(not close(found, by(mean, np.sqrt(variance))), "没有用到 ε", "epsilon is not used")
     expect(
@@ -99,7 +99,7 @@ def normalise(answer):
     expect(
         close(found, normalization.batch_norm(x, gamma, beta, epsilon)),
         "数值不对：减均值，除以标准差，乘 γ，加 β",
-        "the numbers differ: subtract the mean, divide by the deviation, times gamma, plus beta",
+        "the numbers differ: subtract the mean, divide by the standard deviation, times gamma, plus beta",
     )
 
 
@@ -136,7 +136,7 @@ def causal(answer):
     expect(
         not close(found, correct(weights=kernel[::-1])),
         "核翻转了：最后一个权重对应当前时刻",
-        "the kernel is turned: its last weight belongs to the present",
+        "the kernel is flipped: its last weight belongs to the present",
     )
     expect(close(found, correct()), "数值不对：请对照公式", "the numbers differ from the formula")
 
@@ -164,7 +164,7 @@ def fold(answer):
     expect(
         not close(new_kernel, kernel * gamma / (variance + epsilon)),
         "忘了开平方：除以标准差",
-        "the square root is missing: divide by the deviation",
+        "the square root is missing: divide by the standard deviation",
     )
     expect(not close(new_kernel, kernel * gamma / np.sqrt(variance)), "没有用到 ε", "epsilon is not used")
     expect(

@@ -116,7 +116,7 @@ def max_pool_backward(answer):
     expect(
         close(found, correct(upstream, image, 2, 2)),
         "位置不对：argmax 给出的是窗口内的坐标，要加上窗口的起点",
-        "wrong places: argmax counts within the window; add the window's corner",
+        "wrong positions: argmax counts within the window; add the window's corner",
     )
     image = np.zeros((5, 5))
     image[2, 2] = 9.0

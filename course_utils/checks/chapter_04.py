@@ -157,7 +157,7 @@ def calibration_error(answer):
     )
     expect(
         close(found, np.sum(weights * np.abs(gaps))),
-        "数值不对：Σ (区间样本数 / 总数) · |准确率 − 平均把握|",
+        "数值不对：Σ (区间样本数 / 总数) · |准确率 − 平均置信度|",
         "the number differs: sum over the bins of share times |accuracy − mean confidence|",
     )
     expect(

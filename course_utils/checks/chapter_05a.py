@@ -113,7 +113,7 @@ def early_stopping(answer):
     )
     expect(
         best != 5,
-        "第 5 轮的损失确实更低，但训练在那之前已经停了：提前停止看不到未来",
+        "第 5 轮的损失确实更低，但训练在那之前已经停了：早停看不到未来",
         "epoch 5 is better, but training has stopped before it: early stopping cannot see the future",
     )
     expect(

@@ -23,7 +23,7 @@ def cut(answer):
     )
     expect(
         len(past) == len(future),
-        "窗口与之后的值应一样多：没有将来可预报的窗口不要",
+        "窗口与之后的值应一样多：没有将来可预测的窗口不要",
         "as many windows as futures were expected: leave out windows whose future has not happened",
     )
     expect(
@@ -34,11 +34,11 @@ def cut(answer):
     expect(
         len(past) not in (1, 2),
         "窗口每次只移动一格，可以互相重叠",
-        "windows move on by one place and may overlap",
+        "windows move on by one position and may overlap",
     )
     expect(
         len(past) == 4,
-        f"10 个值、窗口 4、预报 3：应有 4 个窗口，得到 {len(past)} 个",
+        f"10 个值、窗口 4、预测 3：应有 4 个窗口，得到 {len(past)} 个",
         f"10 values, windows of 4, 3 leads: 4 windows were expected, found {len(past)}",
     )
     right_past = np.arange(4)[:, None] + np.arange(4)
@@ -84,7 +84,7 @@ def seasonal_naive(answer):
     short, long = forecast(3), forecast(10)
     expect(
         not np.isnan(short).any(),
-        "用到了 origin 之后的值：作预报时它们还不存在",
+        "用到了 origin 之后的值：作预测时它们还不存在",
         "values after the origin were used: they are not known yet",
     )
     expect(

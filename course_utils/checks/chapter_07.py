@@ -24,8 +24,8 @@ def window_mask(answer):
     right = (distance >= 0) & (distance < 3)
     expect(
         not close(found, ~right),
-        "正好反了：True 应表示 “可以看”",
-        "exactly inverted: True should mean that a place may be seen",
+        "正好反了：True 应表示“可以看”",
+        "exactly inverted: True should mean that a position may be seen",
     )
     expect(
         not close(found, right.T),

@@ -75,7 +75,7 @@ def distance(answer):
     expect(
         answer("abc", "axc") != 2,
         "替换算 1 次，不是先删后插的 2 次：用上对角线",
-        "an exchange counts 1, not a deletion and an insertion: use the diagonal",
+        "a substitution (exchange) counts 1, not a deletion and an insertion: use the diagonal",
     )
     expect(
         answer("ab", "ba") != 0,
@@ -88,7 +88,7 @@ def distance(answer):
         expect(
             answer(first, second) == spelling.edit_distance(first, second),
             f"{first} 与 {second} 的距离应为 {spelling.edit_distance(first, second)}：每格取三条路中最小的",
-            f"{first} and {second} should have distance {spelling.edit_distance(first, second)}: "
+            f"{first} and {second} should have the distance {spelling.edit_distance(first, second)}: "
             "each cell takes the smallest of three ways",
         )
 
@@ -141,7 +141,7 @@ def beam_step(answer):
     expect(
         scores[0] >= scores[1],
         "最好的应排在前面",
-        "the best one should stand first",
+        "the best one should come first",
     )
     expect(
         close(scores, [-1 + np.log(0.5), -1 + np.log(0.45)]),
@@ -151,7 +151,7 @@ def beam_step(answer):
     expect(
         beams.tolist() == [0, 0] and tokens.tolist() == [1, 2],
         "束和词元的编号不对：展平后的位置要按词表大小拆回去",
-        "beam or token are off: split the flat place by the size of the vocabulary",
+        "beam or token are off: split the flat position by the size of the vocabulary",
     )
     many = np.random.default_rng(1).normal(size=(4, 6))
     beams, tokens, scores = (np.asarray(part) for part in answer(np.arange(4.0), many.copy(), 5))

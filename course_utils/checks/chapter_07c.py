@@ -21,12 +21,12 @@ def mean_state(answer):
     expect(
         found.shape == (3, 4),
         f"每行一个向量，形状应为 (3, 4)，得到 {found.shape}",
-        f"one vector a row: shape (3, 4) was expected, found {found.shape}",
+        f"one vector per row: shape (3, 4) was expected, found {found.shape}",
     )
     expect(
         not close(found, states.mean(axis=1)),
         "填充也被平均进去了：只有 tokens > 0 的位置才算",
-        "padding was averaged in: only places with tokens > 0 count",
+        "padding was averaged in: only positions with tokens > 0 count",
     )
     expect(
         not close(found, (states * real).sum(axis=1) / tokens.shape[1]),
@@ -77,7 +77,7 @@ def masked_loss(answer):
     expect(
         not close(found, costs.mean()),
         "没有问题的位置（targets 为 0）也算进去了",
-        "places without a question (target 0) were counted",
+        "positions without a question (target 0) were counted",
     )
     expect(
         not close(found, costs[asked].sum() / targets.size),
@@ -121,7 +121,7 @@ def masked_loss(answer):
             ].mean(),
         ),
         "分数上千时溢出了：先减去每个位置最大的分数",
-        "scores in the thousands overflow: subtract the largest score of each place first",
+        "scores in the thousands overflow: subtract the largest score of each position first",
     )
 
 
@@ -169,7 +169,7 @@ def hide(answer):
     expect(
         np.array_equal(inputs[~asked], tokens[~asked]),
         "没有被选中的位置，输入不能变",
-        "places that were not chosen must stay as they are",
+        "positions that were not chosen must stay as they are",
     )
     share = asked.sum() / ordinary.sum()
     expect(
@@ -209,7 +209,7 @@ def hide(answer):
     expect(
         len(np.unique(seen[other])) > size // 2,
         "所有替换都是同一个词：每处各抽一个",
-        "all replacements are the same token: draw one for each place",
+        "all replacements are the same token: draw one for each position",
     )
     again = answer(tokens.copy(), size, np.random.default_rng(2))
     expect(

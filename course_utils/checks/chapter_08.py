@@ -48,7 +48,7 @@ def two_shares(answer):
     expect(
         not close(found, -wanted),
         "符号反了：是第一个减第二个",
-        "the sign is turned: the first minus the second",
+        "the sign is reversed: the first minus the second",
     )
     averaged = 0.8
     expect(
@@ -87,25 +87,25 @@ def retrieve(answer):
     expect(
         found.shape == (4, 3),
         f"应为每张图 3 个位置，形状 (4, 3)，得到的是 {found.shape}",
-        f"three places for each picture, shape (4, 3), were expected; found {found.shape}",
+        f"three positions for each picture, shape (4, 3), were expected; found {found.shape}",
     )
     expect(
         np.issubdtype(found.dtype, np.integer),
         "应返回位置（整数），不是余弦值",
-        "places (whole numbers) are asked for, not the cosines",
+        "positions (whole numbers) are asked for, not the cosines",
     )
     expect(
         not close(found, np.argsort(nearness, axis=1)[:, :3]),
         "这是最远的：余弦越大越近，要从大到小排",
-        "these are the farthest: a large cosine is near, so sort downwards",
+        "these are the farthest: a large cosine means near, so sort downwards",
     )
     expect(
         not close(found, np.argsort(nearness, axis=1)[:, -3:]),
         "最近的三个找对了，但最近的应排在前面",
-        "the right three, but the nearest should stand first",
+        "the right three, but the nearest should come first",
     )
     expect(
         close(found, np.argsort(-nearness, axis=1)[:, :3]),
         "位置不对：每一行是一张图，要沿文本的轴排序",
-        "wrong places: a row is a picture; sort along the texts' axis",
+        "wrong positions: a row is a picture; sort along the axis of the texts",
     )

@@ -36,7 +36,7 @@ def sparse_bytes(answer):
     expect(
         found != survivors * 6 + kernel.shape[1] * 4,
         "计数是每行一个，不是每列一个",
-        "one counter a row, not one a column",
+        "a counter belongs to a row, not to a column",
     )
     positive = int(np.sum(kernel > 0))
     expect(
@@ -120,7 +120,7 @@ def quantize_columns(answer):
     expect(
         not np.array_equal(integers, np.trunc(kernel / steps)) or np.array_equal(integers, right),
         "astype 只是砍掉小数，误差会达到一整个步长：要先舍入（np.round）",
-        "astype cuts digits off and errs by up to a whole step: round first (np.round)",
+        "astype cuts digits off, an error of up to a whole step: round first (np.round)",
     )
     expect(
         np.array_equal(integers, right),
@@ -172,7 +172,7 @@ def student_gradient(answer):
     expect(
         not close(found, mixed(hard, T * soft, 1 - alpha)),
         "alpha 是标签那一项的权重，1 − alpha 才是老师的",
-        "alpha weighs the labels, 1 - alpha the teacher: they are exchanged",
+        "alpha is the weight of the labels, 1 - alpha that of the teacher: they are exchanged",
     )
     expect(
         not close(found, mixed(q - truth, T * soft)) and not close(found, mixed((q - truth) / T, T * soft)),
@@ -186,6 +186,6 @@ def student_gradient(answer):
     )
     expect(
         close(found, right),
-        "数值不对：两部分各是 “预测减真相”",
+        "数值不对：两部分各是“预测减真相”",
         "the numbers differ: each part is prediction minus truth",
     )

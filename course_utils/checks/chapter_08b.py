@@ -67,7 +67,7 @@ def draw(answer):
         all(np.issubdtype(places.dtype, np.integer) for places in drawn)
         and not all(len(set(p)) <= 2 for p in drawn),
         "应返回样本在 labels 中的下标，不是标签本身",
-        "return places in labels, not the labels themselves",
+        "return positions in labels, not the labels themselves",
     )
     expect(
         all(np.isin(labels[places], classes).all() for places in drawn),
@@ -92,7 +92,7 @@ def draw(answer):
     expect(
         any(np.any(np.diff(labels[places]) < 0) for places in drawn),
         "各类还是一类接一类排着：最后要打乱次序，否则一批里只有一类",
-        "the classes stand one after the other: mix the order, or a batch holds a single class",
+        "the classes come one after the other: mix the order, or a batch holds a single class",
     )
     random = np.random.default_rng(7)
     expect(

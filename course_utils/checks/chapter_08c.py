@@ -23,7 +23,7 @@ def pixels_to_delete(answer):
     expect(
         found.sum() == 2,
         "8 个像素的四分之一是 2 个：按名次取，不要拿 share 当数值的门槛",
-        "a quarter of 8 pixels is 2: go by rank, share is no threshold on the values",
+        "a quarter of 8 pixels is 2: go by rank, share is not a threshold on the values",
     )
     expect(
         not found[0, 1],
@@ -62,7 +62,7 @@ def integrate_gradient(answer):
     expect(
         found.shape == (3,),
         f"每个输入一个数：形状应为 (3,)，得到 {found.shape}",
-        f"one number an input, shape (3,), was expected; found {found.shape}",
+        f"one number per input, shape (3,), was expected; found {found.shape}",
     )
     expect(
         not close(found, middle),
@@ -72,13 +72,13 @@ def integrate_gradient(answer):
     expect(
         not close(found, point * gradient(point)) and not close(found, (point - baseline) * gradient(point)),
         "只用了终点处的梯度：要沿着整条路取平均",
-        "only the gradient at the end was used: average along the whole way",
+        "only the gradient at the end was used: average along the whole path",
     )
     expect(
         not close(found, point * gradient(point / 2))
         and not close(found, (point - baseline) * gradient(point / 2)),
         "路从 baseline 出发，不是从 0 出发",
-        "the way starts at the baseline, not at 0",
+        "the path starts at the baseline, not at 0",
     )
     ends = [
         (point - baseline) * np.mean([gradient(baseline + s * (point - baseline)) for s in shares], axis=0)
@@ -87,7 +87,7 @@ def integrate_gradient(answer):
     expect(
         not any(close(found, end) for end in ends[:2]),
         "取的是每一小段的端点：用中点 (k + 0.5) / steps，误差小得多",
-        "these are the ends of the pieces: take their midpoints, (k + 0.5) / steps, which err far less",
+        "these are the ends of the pieces: take their midpoints, (k + 0.5) / steps, whose error is far smaller",
     )
     expect(
         close(found, correct),
@@ -114,24 +114,24 @@ def fair_shares(answer):
     expect(
         found.shape == (3,),
         f"每个参与者一个数：形状应为 (3,)，得到 {found.shape}",
-        f"one number a player, shape (3,), was expected; found {found.shape}",
+        f"one number per player, shape (3,), was expected; found {found.shape}",
     )
     expect(
         not close(found, last),
         "这只是最后一个入场时的增益：要对所有次序（或所有联盟）取平均",
-        "this is the gain of whoever comes last: average over all orders, or all coalitions",
+        "this is the gain of the player who comes last: average over all orders, or all coalitions",
     )
     expect(
         not close(found, first),
         "这只是第一个入场时的增益：要对所有次序（或所有联盟）取平均",
-        "this is the gain of whoever comes first: average over all orders, or all coalitions",
+        "this is the gain of the player who comes first: average over all orders, or all coalitions",
     )
     equal_weights = np.array([6 + 6 + 9 / 4, 6 + 9 / 4, 5 + 9 / 4])
     expect(
         not close(found, equal_weights),
         "所有联盟被同等看待了（那是班扎夫值），总和不对：大小为 s 的联盟权重是 s!(M − s − 1)!/M!",
-        "all coalitions weigh the same here (that is Banzhaf's value), and the sum is wrong: "
-        "a coalition of s weighs s!(M − s − 1)!/M!",
+        "all coalitions count the same here (that is Banzhaf's value), and the sum is wrong: "
+        "a coalition of s has the weight s!(M − s − 1)!/M!",
     )
     expect(
         not close(found, 6 * correct),

@@ -14,7 +14,7 @@ def clip_gradients(answer):
     expect(
         found.shape == (3, 2),
         f"每个样本一行，形状应为 (3, 2)，得到 {found.shape}：先不要相加",
-        f"one row an example, shape (3, 2), was expected; found {found.shape}: do not add up yet",
+        f"one row per example, shape (3, 2), was expected; found {found.shape}: do not add up yet",
     )
     expect(
         np.isfinite(found).all(),
@@ -24,7 +24,7 @@ def clip_gradients(answer):
     expect(
         not close(found[0], [1.0, -1.0]),
         "这是对每个数单独截断，方向变了：要按整行的范数缩放",
-        "single numbers were cut off, which turns the direction: scale the row by its norm",
+        "single numbers were cut off, which changes the direction: scale the row by its norm",
     )
     expect(
         not close(found[1], [0.6, 0.8]),

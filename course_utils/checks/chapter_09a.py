@@ -31,7 +31,9 @@ def speedup(answer):
         "only half of the time got faster: the shares matter",
     )
     expect(
-        close(answer([0.5], [2]), 4 / 3), "一半快了 2 倍，应为 4/3", "half made twice as fast should give 4/3"
+        close(answer([0.5], [2]), 4 / 3),
+        "一半的速度变为 2 倍，加速比应为 4/3",
+        "half at twice its speed should give 4/3",
     )
     expect(
         not close(answer([0.4, 0.4], [2, 4]), 1 / 0.8 * 1 / 0.7),
@@ -40,7 +42,7 @@ def speedup(answer):
     )
     expect(
         close(answer([0.4, 0.4], [2, 4]), 2),
-        "0.4 快 2 倍、0.4 快 4 倍、其余照旧：新时间 0.2 + 0.1 + 0.2，应为 2",
+        "0.4 的速度变为 2 倍、0.4 变为 4 倍、其余照旧：新时间 0.2 + 0.1 + 0.2，应为 2",
         "0.4 twice, 0.4 four times as fast, the rest as it was: 0.2 + 0.1 + 0.2, so 2 was expected",
     )
     expect(close(answer([], []), 1), "什么都没变快，应为 1", "nothing got faster: 1 was expected")
@@ -91,7 +93,7 @@ def training_data(answer):
     expect(
         sum(sizes) == COUNT,
         "每轮每个元素都要来一次：最后不满的一批也要保留",
-        "every element should come once an epoch: keep the last short batch",
+        "every element should come once per epoch: keep the last short batch",
     )
     expect(
         not all(np.all(np.diff(batch) == 1) for batch in epochs[0]),
@@ -107,7 +109,7 @@ def training_data(answer):
     expect(
         all(sorted(order) == list(range(COUNT)) for order in orders),
         "每轮每个元素应恰好来一次",
-        "every element should come exactly once an epoch",
+        "every element should come exactly once per epoch",
     )
     expect(
         len(augmented) != COUNT,

@@ -34,7 +34,7 @@ def same_padding(answer):
     expect(
         tuple(answer(7, 3, 2)) == (1, 1),
         "输出位置数要向上取整：7 行、步幅 2 有 4 个位置，应为 (1, 1)",
-        "round the number of places up: 7 rows with stride 2 have 4 places, so (1, 1)",
+        "round the number of positions up: 7 rows with stride 2 have 4 positions, so (1, 1)",
     )
     for case, expected in {
         (28, 5, 1): (2, 2),
@@ -70,13 +70,13 @@ def to_linear(answer):
     expect(
         not close(found, kernel.T),
         "只做了转置：各列还是 Keras 逐位置的顺序",
-        "only transposed: the columns still stand place by place, as Keras flattens",
+        "only transposed: the columns are still in Keras's order, position by position",
     )
     forward = kernel.T.reshape(units, channels, height, width).transpose(0, 2, 3, 1).reshape(units, -1)
     expect(
         not close(found, forward),
         "这是去程的排列；kernel 的各行是按（高，宽，通道）展平的",
-        "this is the way there again; the rows of kernel were flattened as (height, width, channels)",
+        "this is the way there again, from PyTorch to Keras; the rows of kernel were flattened as (height, width, channels)",
     )
     expect(
         not close(found, by_axes.transpose(3, 2, 1, 0).reshape(units, -1)),
@@ -86,7 +86,7 @@ def to_linear(answer):
     expect(
         close(found, expected),
         "次序不对：应为输出、通道、高、宽",
-        "another order is expected: out, channels, height, width",
+        "a different order is expected: out, channels, height, width",
     )
 
 
@@ -137,7 +137,7 @@ def gru(answer):
     expect(
         not close(bias, expected[2][::-1]),
         "偏置的两行对调了：输入的偏置在前",
-        "the two rows of the bias are exchanged: the inputs' comes first",
+        "the two rows of the bias are exchanged: the inputs' bias comes first",
     )
     expect(close(kernel, expected[0]), "输入权重的门顺序不对", "the kernel's gates are in another order")
     expect(

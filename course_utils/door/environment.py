@@ -285,7 +285,10 @@ def _set_up_locked(folder: Path, handle: int, tests: bool, retry: bool) -> None:
     _make_importable(python)
     try:
         if done.get("main") != complete["main"]:
-            what = "安装软件包（首次约下载 0.9 GB） · installing packages (0.9 GB to download the first time)"
+            size = f"{pip.GIGABYTES_TO_DOWNLOAD:g} GB"
+            what = (
+                f"安装软件包（首次约下载 {size}） · installing packages ({size} to download the first time)"
+            )
             pip.install(python, folder, handle, ROOT / "requirements.txt", f"[2/{steps}] {what}")
             done = dict(complete)
         if tests and done.get("tests") != fingerprint("tests"):

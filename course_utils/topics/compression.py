@@ -177,7 +177,9 @@ class GradualPruning(keras.callbacks.Callback):
             prune(self.model, self.reached[-1])
 
     def _steps_done(self) -> int:
-        return int(self.model.optimizer.iterations.numpy())  # int() alone takes no variable of several replicas
+        return int(
+            self.model.optimizer.iterations.numpy()
+        )  # int() alone takes no variable of several replicas
 
 
 # ---------------------------------------------------------------- quantisation

@@ -1,37 +1,44 @@
 # %% [markdown] lang="en" telling=["integrated.share_on_mark", "grad_cam.share_on_mark", "guided.survives_ink"]
 # # 8c Interpretability
 #
-# A network says "3". Why 3? A coloured map over the image looks like an answer. This chapter builds eight such maps, and
-# then does what is often left out: it tests them. Some name what the network uses. Half of them would look nearly the
-# same to the eye if the network had learned nothing, and one keeps most of its order even on a close look.
+# A network looks at a digit and says "3". Why 3? Below are eight answers, each a coloured map from a published method
+# or its control. They disagree. One column is not an explanation at all: it has never met the network. Would you have
+# picked it out?
 #
-# **At the end you can**
+# A map over an image looks like an answer, so it is seldom tested. In this chapter you build the maps in a few lines
+# each, and then put them on trial: you plant a reason and see who finds it, you delete what a map names, and you
+# replace everything the network has learned by random numbers and watch which maps stay the same.
+#
+# **By the end you will be able to**
 #
 # - write saliency, SmoothGrad, integrated gradients, Grad-CAM, occlusion, LIME and Kernel SHAP in a few lines each;
-# - compute exact Shapley values and show that your Kernel SHAP and the `shap` package give the same numbers;
-# - test an explanation: against a planted truth, by deleting what it names, and by taking away what the network learned;
+# - compute exact Shapley values, and check that your Kernel SHAP and the `shap` package give the same numbers;
+# - test an explanation: against a planted truth, by deleting what it names, and by taking away what the network
+#   learned;
 # - say what attention weights tell about a decision, and what they do not;
 # - refuse a beautiful map that fails.
 #
-# **To know before:** gradients and convolutional networks (chapters 1 and 2), softmax (chapter 4), attention (chapter 7)
-# for one section. Time and memory, measured, stand below the imports.
+# **Before you start:** gradients and convolutional networks (chapters 1 and 2), softmax (chapter 4); attention
+# (chapter 7) for one section.
 
-# %% [markdown] lang="zh" of="e53e7bf6"
+# %% [markdown] lang="zh" of="00d32691"
 # # 8c 可解释性
 #
-# 网络说 “这是 3”。凭什么是 3？往图像上盖一张彩色的图，看上去就像是答案。这一章先做出八种这样的图，再做一件常被省掉的事：
-# 检验它们。有的图确实指出了网络所用的东西；有一半，即便网络什么也没学到，在眼睛看来也差不多；还有一种，凑近了看也大体照旧。
+# 网络看了一张图，说“这是 3”。凭什么是 3？下图给出八种回答，每一列是一种方法画出的图，它们彼此并不一致。
+# 其中有一列根本不是解释，它从没见过这个网络。你看得出是哪一列吗？
+#
+# 往图像上盖一张彩色的图，看上去就像是答案，所以很少有人去检验。这一章先用几行代码把每种图都做出来，再让它们接受检验：
+# 埋下一个原因，看谁找得到；删掉图上指出的像素；再把网络学到的东西统统换成随机数，看哪些图还是老样子。
 #
 # **学完这一章，你能够**
 #
 # - 用几行代码写出显著图、SmoothGrad、积分梯度、Grad-CAM、遮挡法、LIME 和 Kernel SHAP；
-# - 精确计算夏普利值，并证明你的 Kernel SHAP 与 `shap` 包给出同样的数；
+# - 精确计算夏普利值，并核对你的 Kernel SHAP 与 `shap` 包的结果一致；
 # - 检验一个解释：拿事先埋下的真相去核对，删掉它指出的像素，抹去网络学到的东西；
 # - 说清楚注意力权重能说明什么，不能说明什么；
 # - 面对一张好看却通不过检验的图，敢于不用它。
 #
 # **预备知识：** 梯度与卷积网络（第 1、2 章），softmax（第 4 章）；其中一节用到注意力（第 7 章）。
-# 实测的时间和内存写在导入语句之后。
 
 # %% tags=["setup"]
 # Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
@@ -75,31 +82,36 @@ devices.describe()
 # %% tags=["cost", "nbval-ignore-output"]
 results.cost("08c")
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
 # ## The idea: a sum explains itself
 #
-# The simplest reader of digits gives each digit a score that is a sum over the pixels,
+# The simplest classifier of digits gives each class a score that is a sum over the pixels,
 #
 # $$ S_c(x) = b_c + \sum_i w_{c,i}\, x_i $$
 #
-# and there the question "which pixel did what?" has one answer: pixel $i$ contributed $w_{c,i}\,x_i$. The contributions
-# and the bias add up to the score, nothing is missing and nothing counted twice.
+# and there the question "which pixel did what?" has one answer: pixel $i$ contributed $w_{c,i}\,x_i$. The
+# contributions and the bias add up to the score; nothing is missing and nothing is counted twice.
 #
-# A deep network is no sum. Every method of this chapter, an **attribution** method, is another way to pretend that it is one. Keep the sum in
-# mind as the touchstone: what does a method say about a network that *is* linear? Below, a single dense layer is trained
-# and explained. **Predict:** which pixels can have no contribution at all?
+# A deep network is not a sum. Every method of this chapter, an **attribution** method, is a different way of
+# pretending that it is. So keep the sum in mind as a yardstick: what does a method say about a network that *is*
+# linear? Below, a single dense layer is trained and explained.
+#
+# **Predict:** which pixels can have no contribution at all?
 
-# %% [markdown] lang="zh" of="96889f33"
-# ## 想法：和式自己就是解释
+# %% [markdown] lang="zh" of="0ac0a821" tags=["predict"]
+# ## 核心思想：和式自己就是解释
 #
-# 最简单的读数器，给每个数字打的分就是对像素求和：
+# 最简单的数字分类器，给每个类别打的分就是对像素求和：
 #
 # $$ S_c(x) = b_c + \sum_i w_{c,i}\, x_i $$
 #
-# 这时，“哪个像素起了什么作用” 只有一个答案：像素 $i$ 的贡献是 $w_{c,i}\,x_i$。所有贡献加上偏置恰好等于分数，不多也不少。
+# 这时，“哪个像素起了什么作用”只有一个答案：像素 $i$ 的贡献是 $w_{c,i}\,x_i$。所有贡献加上偏置恰好等于分数，
+# 不多也不少。
 #
-# 深层网络不是和式。本章的每一种**归因**（attribution）方法，都是换一种办法把它当成和式。请把和式当作试金石：
-# 如果网络*真的*是线性的，这种方法会怎么说？下面先训练并解释单独一个全连接层。**先猜：** 哪些像素不可能有任何贡献？
+# 深层网络不是和式。本章的每一种**归因**（attribution）方法，都是换一种办法把它当成和式。所以请把和式当作试金石：
+# 如果网络真的是线性的，这种方法会怎么说？下面先训练并解释单独一个全连接层。
+#
+# **先猜：** 哪些像素不可能有任何贡献？
 
 # %%
 digits = datasets.mnist()
@@ -135,22 +147,29 @@ plots.show(
     alt_zh="手写数字 3；类别 3 的权重，红蓝两色；两者的乘积：只在有笔画处有颜色，红色支持 “是 3”，蓝色反对。",
 )
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** The black ones: their $x_i$ is 0, so their product is 0, whatever their weight. On the ink, red pixels
+# speak for a 3 and blue ones against it. Keep in mind that "black contributes nothing" is a property of the
+# *product*, and not a discovery about the network. It will return.
+#
 # ## A network worth explaining
 #
-# The beginner's convolutional network of chapter 2 is our patient. One change: its softmax is taken off. A probability
-# rises when the *other* classes fall, and near certainty its gradient vanishes (chapter 4); the score of the class itself,
-# the logit, has neither fault ([Simonyan et al. 2013](https://arxiv.org/abs/1312.6034)).
+# Now a network whose score is not a sum: the beginner's convolutional network of chapter 2, with its softmax taken
+# off. A probability also rises when the *other* classes fall, and where the network is confident its gradient
+# vanishes (chapter 4). The score of the class itself, the logit, has neither fault ([Simonyan et al.
+# 2013](https://arxiv.org/abs/1312.6034)).
 #
-# The chapter trains the network more than once. To keep memory low there is one compiled model that starts anew each time,
-# and `train` hands out a copy.
+# The chapter trains this network more than once. To save memory, one compiled model starts anew each time, and
+# `train` hands out a copy.
 
-# %% [markdown] lang="zh" of="17763efd"
+# %% [markdown] lang="zh" of="bafca496" tags=["answer"]
+# **答案。** 黑色的像素：$x_i$ 是 0，不管权重多大，乘积都是 0。在笔画上，红色像素支持“是 3”，蓝色像素反对。
+# 要记住，“黑色没有贡献”是由相乘得来的，并不是对网络的什么发现。这一点后面还会碰到。
+#
 # ## 一个值得解释的网络
 #
-# 被解释的是第 2 章的入门卷积网络，只有一处改动：去掉 softmax。概率上升，可能只是因为*别的*类别下降了；
-# 而且接近十足把握时，它的梯度会消失（第 4 章）。类别自己的分数（logit）没有这两个毛病
-# （[Simonyan 等，2013](https://arxiv.org/abs/1312.6034)）。
+# 现在来看分数不是和式的网络：第 2 章的入门卷积网络，去掉了 softmax。概率上升，可能只是因为别的类别下降了；
+# 而且网络的置信度很高时，概率的梯度会消失（第 4 章）。类别自己的分数（logit）没有这两个毛病（[Simonyan 等，2013](https://arxiv.org/abs/1312.6034)）。
 #
 # 本章要多次训练这个网络。为了省内存，只编译一个模型，每次从头开始，由 `train` 交出一份副本。
 
@@ -186,34 +205,42 @@ results.record(
 )
 
 # %% [markdown] lang="en"
+# The network classifies {{network.test_accuracy:.1%}} of the test digits correctly. Now let us ask it why.
+#
 # ## Gradients: saliency and SmoothGrad
 #
-# **Saliency** ([Simonyan et al. 2013](https://arxiv.org/abs/1312.6034)) asks which pixel, nudged a little, would move the
-# score most: $M_i = \lvert \partial S_c / \partial x_i \rvert$. One backward pass, and it is exact about *this* point. But
-# a ReLU network is made of flat pieces; step over an edge and the gradient is another one. Maps of it look like noise.
+# **Saliency** ([Simonyan et al. 2013](https://arxiv.org/abs/1312.6034)) asks which pixel, nudged a little, would move
+# the score most: $M_i = \lvert \partial S_c / \partial x_i \rvert$. It takes one backward pass, and it is exact about
+# *this* point. But a ReLU network is made of flat regions, and across an edge the gradient is a different one, so its
+# maps look like noise.
 #
-# **SmoothGrad** ([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)) averages the gradient over noisy copies of the image:
+# **SmoothGrad** ([Smilkov et al. 2017](https://arxiv.org/abs/1706.03825)) averages the gradient over $n$ noisy copies
+# of the image:
 #
 # $$ M_i = \Big\lvert \frac{1}{n} \sum_{k=1}^{n} \frac{\partial S_c}{\partial x_i}(x + \varepsilon_k) \Big\rvert,
 #    \qquad \varepsilon_k \sim \mathcal{N}(0, \sigma^2) $$
 #
-# Both in code, for eight digits, beside the tested functions of `course_utils.explain` that the experiments use. Witnesses for the gradient: finite
-# differences, on a patch of the linear reader, where it must be the weights.
+# Here are both, for eight digits, compared with the tested functions of `course_utils.topics.explain` that the
+# experiments use. The gradient itself is checked by finite differences, on a patch of the linear classifier, where it
+# must equal the weights.
 
-# %% [markdown] lang="zh" of="e01d9988"
+# %% [markdown] lang="zh" of="e027ee69"
+# 这个网络认对了测试集的 {{network.test_accuracy:.1%}}。现在来问它凭什么。
+#
 # ## 梯度法：显著图与 SmoothGrad
 #
-# **显著图**（saliency map，[Simonyan 等，2013](https://arxiv.org/abs/1312.6034)）问的是：轻轻拨动哪个像素，分数变化最大？
-# 即 $M_i = \lvert \partial S_c / \partial x_i \rvert$。反向传播一次就够，而且对*这一点*来说是精确的。
+# **显著图**（saliency map，[Simonyan 等，2013](https://arxiv.org/abs/1312.6034)）问的是：轻轻拨动哪个像素，
+# 分数变化最大？即 $M_i = \lvert \partial S_c / \partial x_i \rvert$。反向传播一次就够，而且在这一点上是精确的。
 # 但 ReLU 网络由一片片平面拼成，迈过一条棱，梯度就换了一个，所以这种图看上去像噪声。
 #
-# **SmoothGrad**（[Smilkov 等，2017](https://arxiv.org/abs/1706.03825)）给图像加噪声，复制多份，再对梯度取平均：
+# **SmoothGrad**（[Smilkov 等，2017](https://arxiv.org/abs/1706.03825)）把图像复制 $n$ 份，各加上噪声，
+# 再对梯度取平均：
 #
 # $$ M_i = \Big\lvert \frac{1}{n} \sum_{k=1}^{n} \frac{\partial S_c}{\partial x_i}(x + \varepsilon_k) \Big\rvert,
 #    \qquad \varepsilon_k \sim \mathcal{N}(0, \sigma^2) $$
 #
-# 下面对八个数字写出这两种方法，并与 `course_utils.explain` 里经过测试、供后面实验使用的函数对照。梯度的证人是有限差分：
-# 在线性读数器的一小块上验证，那里的梯度应当就是权重。
+# 下面对八个样本写出这两种方法，并与 `course_utils.topics.explain` 里经过测试、供后面实验使用的函数对照。
+# 梯度本身用有限差分来核对：取线性分类器的一小块，那里的梯度应当就是权重。
 
 # %%
 def gradient(model, images, labels):
@@ -241,34 +268,46 @@ proofs.equal({
         lambda patch: linear((around + np.pad(patch, 12))[None, ..., None])[0, label], digit[12:16, 12:16, 0], step=0.1),
 }, tolerance=1e-4)
 
-# %% [markdown] lang="en"
-# ## Integrated gradients: an account that balances
+# %% [markdown] lang="en" tags=["predict"]
+# All three ways of computing the gradient agree.
 #
-# The gradient says how the score *would* change. We want to know where the score *came from*. So choose a **baseline**
-# $b$ that means "nothing" (a black image), walk from there to the image, and add up all changes on the way
-# ([Sundararajan et al. 2017](https://arxiv.org/abs/1703.01365)):
+# ## Integrated gradients: shares that add up
+#
+# The gradient says how the score *would* change. We want to know where the score *came from*. So choose a
+# **baseline** $b$ that means "nothing" (here a black image), walk from there to the image, and add up all changes
+# along the way ([Sundararajan et al. 2017](https://arxiv.org/abs/1703.01365)):
 #
 # $$ A_i = (x_i - b_i) \int_0^1 \frac{\partial S_c}{\partial x_i}\big(b + \alpha (x - b)\big)\, d\alpha,
 #    \qquad \sum_i A_i = S_c(x) - S_c(b) $$
 #
-# The second formula is **completeness**: the parts add up to the difference, as in the linear sum. It follows from the
-# chain rule and can be checked, so check it. With a finite number of steps the integral is approximate;
-# how many are enough? A ReLU network without biases is made of cones: its gradient at the image, times the image, gives
-# the score exactly. Ours has small biases. **Where will the dashed line of that single gradient lie?**
+# The second formula is **completeness**: the parts add up to the difference, as in the linear sum. It follows from
+# the chain rule, and the cell checks it. With a finite number of steps the integral is an approximation; how many
+# steps are enough?
+#
+# For comparison, the figure has a dashed line for *gradient × input*, which takes the gradient at the image only. In
+# a ReLU network without biases, that single gradient times the image gives the score exactly. Ours has small biases.
+#
+# **Predict:** where does the dashed line lie?
 
-# %% [markdown] lang="zh" of="152a325c"
-# ## 积分梯度：收支平衡的账
+# %% [markdown] lang="zh" of="7d3ff5e6" tags=["predict"]
+# 三种办法算出的梯度一致。
 #
-# 梯度说的是分数*将会*怎样变，我们想知道的却是分数*从哪里来*。办法是：选一个代表 “什么都没有” 的**基线**（baseline）$b$
-# （比如全黑的图），从基线一路走到这张图，把沿途的变化都累加起来，
-# 这就是**积分梯度**（integrated gradients，[Sundararajan 等，2017](https://arxiv.org/abs/1703.01365)）：
+# ## 积分梯度：各份加起来正好
+#
+# 梯度说的是分数将会怎样变，我们想知道的却是分数从哪里来。办法是：选一个代表“什么都没有”的**基线**（baseline）$b$，
+# 这里取全黑的图，从基线一路走到这张图，把沿途的变化都累加起来，这就是**积分梯度**（integrated gradients，
+# [Sundararajan 等，2017](https://arxiv.org/abs/1703.01365)）：
 #
 # $$ A_i = (x_i - b_i) \int_0^1 \frac{\partial S_c}{\partial x_i}\big(b + \alpha (x - b)\big)\, d\alpha,
 #    \qquad \sum_i A_i = S_c(x) - S_c(b) $$
 #
-# 第二个式子叫**完备性**（completeness）：各部分之和等于分数之差，与线性和式一样。它由链式法则得来，可以检验，那就检验。
-# 步数有限时积分只是近似；多少步才够？没有偏置的 ReLU 网络由锥面拼成：图像处的梯度乘以图像，恰好等于分数。
-# 我们的网络只有很小的偏置。**只用这一个梯度的虚线会在哪里？**
+# 第二个式子叫**完备性**（completeness）：各部分之和等于分数之差，与线性和式一样。它由链式法则得来，下面的单元来核对。
+# 步数有限时，积分只是近似；多少步才够？
+#
+# 作为比较，图中有一条虚线，代表“梯度乘输入”（gradient × input），它只用图像处的那一个梯度。没有偏置的 ReLU 网络，
+# 这一个梯度乘以图像就恰好等于分数；我们的网络有很小的偏置。
+#
+# **先猜：** 虚线会在哪里？
 
 # %%
 black = np.zeros_like(few)
@@ -297,35 +336,38 @@ plots.show(
     alt_zh="双对数坐标下总和的相对差距：最初几步持平，此后稳定下降；虚线是梯度乘输入，远高于曲线右端。",
 )
 
-# %% [markdown] lang="en"
-# The dashed line lies low, but not at zero: small biases are enough to leave a gap. With very few steps the integral is
-# even worse than that one gradient; with more it keeps improving, and the single gradient cannot.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** The dashed line lies low, but not at zero: small biases are enough to leave a gap. With very few steps
+# the integral is even worse than that one gradient; with more steps it keeps improving, and the single gradient
+# cannot.
 #
-# ## Grad-CAM and occlusion: coarse, on purpose
+# ## Grad-CAM and occlusion: coarse on purpose
 #
-# **Grad-CAM** ([Selvaraju et al. 2016](https://arxiv.org/abs/1610.02391)) does not go back to the pixels. It stops at the last
-# convolution, whose maps $A_k$ still know *where*, and weighs each map by its mean gradient:
+# **Grad-CAM** ([Selvaraju et al. 2016](https://arxiv.org/abs/1610.02391)) does not go back to the pixels. It stops at
+# the last convolution, whose maps $A_k$ still know *where*, and weights each map by its mean gradient over the $Z$
+# positions:
 #
 # $$ M = \mathrm{ReLU}\Big(\sum_k \alpha_k A_k\Big), \qquad
 #    \alpha_k = \frac{1}{Z} \sum_{i,j} \frac{\partial S_c}{\partial A_{k,i,j}} $$
 #
-# **Occlusion** ([Zeiler and Fergus 2013](https://arxiv.org/abs/1311.2901)) needs no gradient: cover a square, see how far
-# the score falls, move the square. It is the one method whose meaning needs no formula, and it costs one forward pass for each
-# position.
+# **Occlusion** ([Zeiler and Fergus 2013](https://arxiv.org/abs/1311.2901)) needs no gradient: cover a square, see how
+# far the score falls, move the square. It is the one method whose meaning needs no formula, and it costs one forward
+# pass per position.
 
-# %% [markdown] lang="zh" of="866fecc7"
-# 虚线很低，却不是零：偏置再小，也足以留下差额。步数太少时，积分甚至不如这一个梯度；步数增加，它越来越准，单个梯度却做不到。
+# %% [markdown] lang="zh" of="acb57681" tags=["answer"]
+# **答案。** 虚线很低，却不是零：偏置再小，也足以留下差额。步数太少时，积分甚至不如这一个梯度；步数增加，
+# 它越来越准，单个梯度却做不到。
 #
 # ## Grad-CAM 与遮挡法：有意粗略
 #
 # **Grad-CAM**（[Selvaraju 等，2016](https://arxiv.org/abs/1610.02391)）不一直退回到像素，而是停在最后一个卷积层：
-# 那里的特征图 $A_k$ 还保留着*位置*。每张特征图用它的平均梯度加权：
+# 那里的特征图 $A_k$ 还保留着位置。每张特征图用它在 $Z$ 个位置上的平均梯度加权：
 #
 # $$ M = \mathrm{ReLU}\Big(\sum_k \alpha_k A_k\Big), \qquad
 #    \alpha_k = \frac{1}{Z} \sum_{i,j} \frac{\partial S_c}{\partial A_{k,i,j}} $$
 #
-# **遮挡法**（occlusion，[Zeiler 与 Fergus，2013](https://arxiv.org/abs/1311.2901)）不用梯度：盖住一个方块，看分数掉多少，再挪动方块。
-# 只有它的含义不用公式就能说清；代价是每个位置都要前向计算一次。
+# **遮挡法**（occlusion，[Zeiler 与 Fergus，2013](https://arxiv.org/abs/1311.2901)）不用梯度：盖住一个方块，
+# 看分数掉多少，再挪动方块。只有它的含义不用公式就能说清；代价是每个位置都要前向计算一次。
 
 # %%
 inside = keras.Model(network.inputs[0], [network.get_layer("conv_2").output, network.outputs[0]])
@@ -347,25 +389,33 @@ for top, left in itertools.product(range(0, 25, stride), repeat=2):
 proofs.equal({"occlusion": falls / covered, "explain": explain.occlusion(network, few, few_labels, size=4, stride=stride)}, tolerance=1e-4)
 
 # %% [markdown] lang="en"
-# ## One touchstone, eight pictures
+# ## One yardstick, eight pictures
 #
-# First the touchstone. On the linear reader the signed methods must all say $w_i x_i$, and they do.
+# First the yardstick. On the linear classifier, the signed methods must all say $w_i x_i$; the first cell checks that
+# they do.
 #
-# Then the pictures, eight methods on the convolutional network. Two need a word. **Guided backpropagation**
-# ([Springenberg et al. 2014](https://arxiv.org/abs/1412.6806)) lets only positive gradients back through each ReLU; it is
-# known for its clear pictures. And **image alone** is no explanation at all: the brightness of the image, offered as if
-# it were a map. It has never met the network, and it stays with us to the end as a control. **Which column convinces you
-# most?** Write it down.
+# Then the pictures: eight methods on the convolutional network. Two need a word.
+#
+# - **Guided backpropagation** ([Springenberg et al. 2014](https://arxiv.org/abs/1412.6806)) lets only positive
+#   gradients back through each ReLU; it is known for its clear pictures.
+# - **Image alone** is no explanation at all. It is the brightness of the image, offered as if it were a map, and it
+#   stays with us as a control.
+#
+# Which column convinces you most? Write it down; test 3 will come back to it.
 
-# %% [markdown] lang="zh" of="c89ba052"
+# %% [markdown] lang="zh" of="a78ac661"
 # ## 一块试金石，八种图
 #
-# 先上试金石：在线性读数器上，带符号的方法都应当给出 $w_i x_i$，事实也确实如此。
+# 先上试金石：在线性分类器上，带符号的方法都应当给出 $w_i x_i$，第一个单元核对的就是这一点。
 #
-# 再看图：八种方法，同一个卷积网络。其中两种要说明一下。**导向反向传播**
-# （guided backpropagation，[Springenberg 等，2014](https://arxiv.org/abs/1412.6806)）在每个 ReLU 处只让正的梯度通过，以画面清晰著称。
-# **只看图像**（image alone）则根本不是解释：直接把图像的亮度当成一张图交上来。它从未见过这个网络，却要作为对照一直陪我们到最后。
-# **哪一列最让你信服？** 先写下来。
+# 再看图：八种方法，同一个卷积网络。其中两种要说明一下。
+#
+# - **导向反向传播**（guided backpropagation，[Springenberg 等，2014](https://arxiv.org/abs/1412.6806)），
+#   图中标作 guided：在每个 ReLU 处只让正的梯度通过，以画面清晰著称。
+# - **只看图像**（image alone）根本不是解释：直接把图像的亮度当成一张图交上来。它要作为对照一直陪着我们。
+#
+# 图中其余各列依次是：saliency 显著图、SmoothGrad、gradient × input 梯度乘输入、integrated 积分梯度、Grad-CAM、occlusion 遮挡法。
+# 哪一列最让你信服？先写下来，检验三还会回到这个问题。
 
 # %%
 proofs.equal({
@@ -386,7 +436,7 @@ METHODS = {
     "image alone": lambda model, images, classes: images[..., 0],
 }
 
-# %%
+# %% tags=["hero"]
 shown = [1, 2, 6, 7]
 figure, axes = plt.subplots(len(shown), 9, figsize=(10.4, 1.2 * len(shown) + 0.3))
 columns = {"image": few[..., 0]} | {name: method(network, few, few_labels) for name, method in METHODS.items()}
@@ -406,34 +456,42 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
+# Saliency and SmoothGrad are clouds around the digit, the next three follow the strokes, Grad-CAM and occlusion are
+# coarse. For one and the same decision, they are very different pictures.
+#
 # ## A dozen players: Shapley values, LIME, Kernel SHAP
 #
-# Pixels are too many to try all combinations. Cut the image into 16 blocks of 7 × 7 and call each block with ink a *player*
-# (a block without ink changes nothing when it is hidden: a player worth 0, so leave it out). Let $v(S)$ be the score when only the
-# blocks of the coalition $S$ are visible. What is a fair share of $v(\text{all}) - v(\text{none})$ for player $i$?
+# There are too many pixels to try all combinations. So cut the image into 16 blocks of 7 × 7 and call each block with
+# ink a *player*. (A block without ink changes nothing when it is hidden; its share is 0, and we leave it out.) Let
+# $v(S)$ be the score when only the blocks of the coalition $S$ are visible. What is a fair share of
+# $v(\text{all}) - v(\emptyset)$ for player $i$?
 #
-# **Shapley's answer** ([1953](https://doi.org/10.1515/9781400881970-018)): the mean gain when $i$ joins, over all orders in which $M$ players can arrive:
+# **Shapley's answer** ([1953](https://doi.org/10.1515/9781400881970-018)): the mean gain when $i$ joins, over all
+# orders in which $M$ players can arrive:
 #
 # $$ \varphi_i = \sum_{S \not\ni i} \frac{|S|!\,(M - |S| - 1)!}{M!}\,\big(v(S \cup i) - v(S)\big) $$
 #
-# It needs all $2^M$ coalitions. **Kernel SHAP** ([Lundberg and Lee 2017](https://arxiv.org/abs/1705.07874)) gets the same
-# numbers from a weighted regression, which also works with a *sample* of coalitions:
+# This needs all $2^M$ coalitions. **Kernel SHAP** ([Lundberg and Lee 2017](https://arxiv.org/abs/1705.07874)) gets
+# the same numbers from a weighted regression, which also works with a *sample* of coalitions:
 #
 # $$ \min_\varphi \sum_S k(S)\Big(v(S) - v(\emptyset) - \sum_{i \in S} \varphi_i\Big)^2, \quad
 #    k(S) = \frac{M - 1}{\binom{M}{|S|}\,|S|\,(M - |S|)}, \quad \sum_i \varphi_i = v(\text{all}) - v(\emptyset) $$
 #
-# **LIME** ([Ribeiro et al. 2016](https://arxiv.org/abs/1602.04938)) is a weighted regression too, with other weights (near to
-# the whole image counts more), a ridge penalty, and no promise about the sum.
+# **LIME** ([Ribeiro et al. 2016](https://arxiv.org/abs/1602.04938)) is a weighted regression, too, with different
+# weights (coalitions near the whole image count more), a ridge penalty, and no promise about the sum.
 #
-# Three witnesses for the Shapley values: the definition, our regression, and the package. A trap on the way: by default the
-# package keeps ten features (`l1_reg="num_features(10)"`) and sets the rest to 0. Whoever compares must switch that off.
+# The Shapley values are computed three times: by the definition, by our regression, and by the package. Beware of one
+# default: the package keeps ten features (`l1_reg="num_features(10)"`) and sets the rest to 0. To compare, switch
+# that off.
 
-# %% [markdown] lang="zh" of="d97946bb"
+# %% [markdown] lang="zh" of="5a7fb13f"
+# 显著图和 SmoothGrad 是数字周围的一团云雾，接下来三种紧贴笔画，Grad-CAM 和遮挡法比较粗。同一个判断，画出来的图却大不相同。
+#
 # ## 十几个参与者：夏普利值、LIME、Kernel SHAP
 #
-# 像素太多，不可能把所有组合都试一遍。那就把图像切成 16 个 7 × 7 的方块，每个有笔画的方块算一个*参与者*
-# （没有笔画的方块，遮不遮都一样，贡献为 0，可以不算）。只露出联盟 $S$ 里的方块，此时的分数记为 $v(S)$。
-# $v(\text{全体}) - v(\text{无人})$ 该怎样公平地分给参与者 $i$？
+# 像素太多，不可能把所有组合都试一遍。那就把图像切成 16 个 7 × 7 的方块，每个有笔画的方块算一个**参与者**。
+# （没有笔画的方块，遮不遮都一样，贡献为 0，可以不算。）只露出联盟 $S$ 里的方块，此时的分数记为 $v(S)$。
+# $v(\text{全体}) - v(\emptyset)$ 该怎样公平地分给参与者 $i$？
 #
 # **夏普利的回答**（夏普利值，Shapley value，[1953](https://doi.org/10.1515/9781400881970-018)）：$M$ 个参与者按所有可能的次序入场，
 # 取 $i$ 入场时带来的平均增益：
@@ -441,16 +499,16 @@ plots.show(
 # $$ \varphi_i = \sum_{S \not\ni i} \frac{|S|!\,(M - |S| - 1)!}{M!}\,\big(v(S \cup i) - v(S)\big) $$
 #
 # 这要用到全部 $2^M$ 个联盟。**Kernel SHAP**（[Lundberg 与 Lee，2017](https://arxiv.org/abs/1705.07874)）用一个加权回归得到同样的数，
-# 而且联盟只取一个*样本*也能算：
+# 而且只抽取一部分联盟也能算：
 #
 # $$ \min_\varphi \sum_S k(S)\Big(v(S) - v(\emptyset) - \sum_{i \in S} \varphi_i\Big)^2, \quad
 #    k(S) = \frac{M - 1}{\binom{M}{|S|}\,|S|\,(M - |S|)}, \quad \sum_i \varphi_i = v(\text{全体}) - v(\emptyset) $$
 #
-# **LIME**（[Ribeiro 等，2016](https://arxiv.org/abs/1602.04938)）也是加权回归，只是权重不同（越接近整张图，权重越大），
-# 带岭惩罚，对总和不作任何保证。
+# **LIME**（[Ribeiro 等，2016](https://arxiv.org/abs/1602.04938)）也是加权回归，只是权重不同（越接近整张图，
+# 权重越大），带岭惩罚，对总和不作任何保证。
 #
-# 为夏普利值请三位证人：定义、我们的回归、现成的 `shap` 包。路上有个坑：这个包默认只保留十个特征
-# （`l1_reg="num_features(10)"`），其余置 0。要比较，先把它关掉。
+# 夏普利值一共算三遍：按定义算，用我们的回归算，用现成的 `shap` 包算。当心一个默认值：这个包默认只保留十个特征（`l1_reg="num_features(10)"`），
+# 其余置 0。要比较，先把它关掉。
 
 # %%
 grid = explain.blocks(28, 28, 7)  # (28, 28): the number of each pixel's block, 0 to 15
@@ -523,27 +581,35 @@ plots.show(figure, alt="A handwritten 3 under coloured blocks, four times: Shapl
            alt_zh="手写数字 3 上盖着彩色方块，共四幅：夏普利值与 LIME 很接近；只遮一块或只露一块时，颜色和总和都不同。")
 
 # %% [markdown] lang="en"
-# Blocks work together, so hiding one (the others stay) and showing one (the others are gone) give different answers, and
-# neither adds up. Shapley's mean over all orders does. Note what it does *not* say: black blocks are images the network never
-# saw in training, and the answer depends on them.
+# All three agree, and the shares add up. Blocks work together, so hiding one (the others stay) and showing one (the
+# others are gone) give different answers, and neither adds up. Shapley's mean over all orders does. Note what it does
+# *not* say: images with blacked-out blocks are images that the network never saw in training, and the answer depends
+# on them.
 #
 # ## Test 1: a planted truth
 #
 # Which map is right? For an ordinary network nobody knows. So we make a network whose reason we know: every training
-# digit gets a small white mark, and the *place* of the mark tells the class. Such shortcuts happen in hospitals and
-# photo collections ([Ribeiro et al. 2016](https://arxiv.org/abs/1602.04938) planted snow behind wolves). First we prove that the network uses the mark: take the mark
-# away, or put it at a wrong place. Then we ask each method which share of its positive mass lies on the mark, four pixels of 784.
-# Control: the same maps from the honest network, for which the mark means nothing.
+# digit gets a small white mark, and the *position* of the mark gives the class away. Such shortcuts happen in
+# hospitals and photo collections. ([Ribeiro et al. 2016](https://arxiv.org/abs/1602.04938) planted snow behind
+# wolves.)
+#
+# First we check that the network does use the mark: we take the mark away, or put it where it points to a wrong
+# class. Then we ask each map: which share of its positive part lies on the mark, four pixels of 784? The control is
+# the honest network, for which the mark means nothing.
 
-# %% [markdown] lang="zh" of="8cf4e5b7"
-# 方块之间互相配合，所以 “只遮一块”（其余都在）和 “只露一块”（其余都不在）答案不同，加起来也不等于总差；
-# 夏普利值对所有次序取平均，才正好分完。也要注意它*没有*说什么：遮黑的图是网络训练时从未见过的，答案却依赖于它们。
+# %% [markdown] lang="zh" of="a21e119d"
+# 三遍结果一致，各份加起来也正好等于总差。方块之间互相配合，所以“只遮一块”（only this hidden，其余都在）和“只露一块”（only this shown，
+# 其余都不在）答案不同，加起来也不等于总差；夏普利值对所有次序取平均，才正好分完。也要注意它没有说什么：
+# 有些方块被涂黑的图，网络训练时从未见过，而答案却依赖于它们。
 #
 # ## 检验一：埋下的真相
 #
-# 哪张图是对的？对普通网络，没有人知道。那就造一个我们知道原因的网络：给每个训练数字加一个白色小标记，标记的*位置*就泄露了类别。这样的捷径在医院和图库里真的出现过（[Ribeiro 等，2016](https://arxiv.org/abs/1602.04938) 在狼的背后埋下了雪地）。
-# 先证明网络确实用了标记：把标记拿掉，或者放错位置。然后问每种方法：正的那部分有多大比例落在标记上？标记只占 784 个像素中的
-# 4 个。对照：诚实的网络给出的同样的图，标记对它毫无意义。
+# 哪张图是对的？对普通网络，没有人知道。那就造一个我们知道原因的网络：给每个训练样本加一个白色小标记，标记的位置泄露了类别。
+# 这样的捷径在医院和图库里真的出现过。（[Ribeiro 等，2016](https://arxiv.org/abs/1602.04938) 在狼的背后埋下了雪地。
+# ）
+#
+# 先核对网络确实用了标记：把标记拿掉，或者放到指向错误类别的位置。然后问每种图：正的那部分有多大比例落在标记上？标记只占 784 个像素中的 4 个。
+# 对照是诚实的网络（honest network），标记对它毫无意义。
 
 # %% tags=["nbval-ignore-output"]
 def mark(images, classes):
@@ -591,32 +657,50 @@ plots.show(
     alt_zh="各方法的条形图：对使用标记的网络，梯度乘输入和积分梯度落在标记上的比例最大，Grad-CAM 几乎没有；对诚实的网络，所有条都很短。",
 )
 
-# %% [markdown] lang="en"
-# Most maps find the reason; none says *only* the mark, since the network uses strokes as well. Grad-CAM misses it. Its weights are
-# means over all places, so what matters at one place only is averaged away. Only in a network that averages its maps
-# before the last layer do such weights lose nothing; there Grad-CAM equals its forerunner CAM ([Zhou et al.
-# 2015](https://arxiv.org/abs/1512.04150)). Ours has dense layers instead.
+# %% [markdown] lang="en" tags=["predict"]
+# The network does use the mark: with it, {{cheat.accuracy_right_mark:.1%}} of the digits are right, without it
+# {{cheat.accuracy_no_mark:.1%}}, and with a misleading one {{cheat.accuracy_wrong_mark:.1%}}.
+#
+# Most maps find this reason. Integrated gradients put {{integrated.share_on_mark:.0%}} of their positive part on the
+# mark, where the honest network has {{integrated.share_on_mark_honest:.0%}}. No map says *only* the mark, since the
+# network uses strokes as well. Do not read the bars of coarse methods as if they could reach one: an occlusion square
+# covers sixteen pixels, so even for a score that depends on the mark alone, only about a fifth of its map could lie
+# on the four pixels of the mark. Measured against that, occlusion does well.
+#
+# Grad-CAM misses the mark ({{grad_cam.share_on_mark:.1%}}), far below what its own coarseness would allow. Its
+# weights are means over all positions, so what matters at one position only is averaged away. In a network that
+# averages its maps before the last layer, such weights lose nothing, and Grad-CAM equals its forerunner CAM ([Zhou et
+# al. 2015](https://arxiv.org/abs/1512.04150)). Ours has dense layers instead.
 #
 # ## Test 2: delete what the map names
 #
-# If a map names what the network needs, deleting it should hurt at once. Overwrite the highest pixels with black, a few more at a time, and watch
-# the probability of the class ([Petsiuk et al. 2018](https://arxiv.org/abs/1806.07421)). The usual baseline deletes pixels at **random**. Two
-# harder ones: random pixels *of the ink*, and our **image alone**, which has never met the network.
+# If a map names what the network needs, deleting it should hurt at once. Overwrite the highest pixels with black, a
+# few more at a time, and watch the probability of the class ([Petsiuk et al.
+# 2018](https://arxiv.org/abs/1806.07421)). The usual control deletes **random pixels**. We add two harder ones:
+# **random ink**, and **image alone**, which has never met the network. Then we do the same with one change: we
+# overwrite with *white*.
 #
-# Then the same with one change: overwrite with *white*. **Predict:** will the order of the methods stay?
+# **Predict:** will the order of the methods stay the same?
 
-# %% [markdown] lang="zh" of="69e62847"
-# 多数图找到了原因；没有哪一种说 “*只有*标记”，因为网络也用了笔画。Grad-CAM 没找到：它的权重是对所有位置取的平均，
-# 只在一处要紧的东西就被平均掉了。只有在末层之前就对特征图取平均的网络里，这样的权重才不丢信息，那时 Grad-CAM 就是它的前身 CAM（[Zhou 等，
-# 2015](https://arxiv.org/abs/1512.04150)）；我们的网络后面接的却是全连接层。
+# %% [markdown] lang="zh" of="9067ea27" tags=["predict"]
+# 网络确实用了标记：有标记时准确率是 {{cheat.accuracy_right_mark:.1%}}，拿掉标记是 {{cheat.accuracy_no_mark:.1%}}，
+# 放上误导的标记是 {{cheat.accuracy_wrong_mark:.1%}}。
+#
+# 多数图找到了这个原因。积分梯度有 {{integrated.share_on_mark:.0%}} 落在标记上，而在诚实的网络上只有 {{integrated.share_on_mark_honest:.0%}}。
+# 没有哪一种图说“只有标记”，因为网络也用了笔画。粗略的方法不能指望达到 1：遮挡法的一个方块盖住十六个像素，
+# 哪怕分数只取决于标记，它的图也最多只有大约五分之一能落在标记的四个像素上。照这个标准看，遮挡法的表现并不差。
+#
+# Grad-CAM 没找到标记（{{grad_cam.share_on_mark:.1%}}），远低于它的粗略程度所允许的上限。它的权重是对所有位置取的平均，
+# 只在一处要紧的东西就被平均掉了。如果网络在末层之前就对特征图取平均，这样的权重不丢信息，那时 Grad-CAM 就是它的前身 CAM（[Zhou 等，2015](https://arxiv.org/abs/1512.04150)）；
+# 我们的网络后面接的却是全连接层。
 #
 # ## 检验二：删掉图上指出的像素
 #
-# 如果一张图指出了网络需要的东西，删掉它，网络应该立刻受损。从最高的像素开始，一点一点涂黑，
-# 看该类别的概率怎样下降（[Petsiuk 等，2018](https://arxiv.org/abs/1806.07421)）。常用的基线是**随机**删像素。
-# 我们再加两个更难胜过的：只在*笔画上*随机删；还有从未见过网络的**只看图像**。
+# 如果一张图指出了网络需要的东西，删掉它，网络应该立刻受损。从数值最高的像素开始，一点一点涂黑，看该类别的概率怎样下降（[Petsiuk 等，2018](https://arxiv.org/abs/1806.07421)）。
+# 常用的对照是随机删像素（random pixels）。我们再加两个更难胜过的：只在笔画上随机删（random ink），以及从未见过网络的“只看图像”（image alone）。
+# 然后只改一处再做一遍：涂成白色。
 #
-# 然后只改一处再做一遍：涂成*白色*。**先猜：** 各方法的名次会不会变？
+# **先猜：** 各方法的名次会不会变？
 
 # %% tags=["nbval-ignore-output"]
 examined = choose(smoke=8, laptop=200, full=1_000)
@@ -662,34 +746,57 @@ plots.show(
     alt_zh="左：像素逐渐涂黑时类别概率下降；随机像素几乎无害，积分梯度和梯度乘输入伤害最大。右：改涂白色后，这两种反而成了最弱的一批。",
 )
 
-# %% [markdown] lang="en"
-# Read the right picture twice. With black every method beats random pixels, and so does the bare image, about as clearly as saliency: that baseline
-# proves little where most pixels are background. Random *ink* is the harder judge, and Grad-CAM, too coarse for strokes, loses to it. With white the order turns over. Integrated gradients with a *black* baseline measure what ink adds to a black image, so they win when black means "deleted"
-# and lose when it does not. A deletion curve tests a map **together with a meaning of "nothing"**; say which one you chose.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** It changes completely for most of them. Take the right-hand picture in two steps.
+#
+# *Black (the dots).* Integrated gradients win: the mean height of their curve is {{integrated.deletion_black:.2f}},
+# against {{random_pixels.deletion_black:.2f}} for random pixels. But the bare image beats random pixels, too, with
+# {{image_alone.deletion_black:.2f}}, about as clearly as saliency. So where most pixels are background, beating
+# random pixels proves little. Random *ink*, {{random_ink.deletion_black:.2f}}, is the harder test, and Grad-CAM, too
+# coarse for strokes, loses to it.
+#
+# *White (the diamonds).* Integrated gradients rise to {{integrated.deletion_white:.2f}}, among the worst, worse than
+# random pixels. Their black baseline means that they measure what ink adds to a black image: they win when "deleted"
+# means black and lose when it does not. Saliency ({{saliency.deletion_black:.2f}} with black,
+# {{saliency.deletion_white:.2f}} with white) and SmoothGrad hardly move, and with white these two are the best. They
+# take the absolute gradient and do not multiply by the image, so a background pixel that must stay black can rank
+# high.
+#
+# A deletion curve tests a map **together with a meaning of "nothing"**. Say which one you chose.
 #
 # ## Test 3: take away what was learned
 #
-# An explanation of a *trained* network must depend on the training.
-# [Adebayo et al. 2018](https://arxiv.org/abs/1810.03292): replace the weights by fresh random ones, from the top layer
-# down, and compare the maps before and after by **rank correlation** ($1$: the same order of pixels, $0$: no relation). After
-# the last layer is replaced, the network guesses. A map that stays has not been looking.
+# An explanation of a *trained* network must depend on the training. [Adebayo et al.
+# 2018](https://arxiv.org/abs/1810.03292) replace the weights by fresh random ones, from the top layer down, and
+# compare the maps before and after by **rank correlation** ($1$: the same order of pixels, $0$: no relation). Once
+# the last layer is replaced, the network guesses. A map that stays the same was not about the network.
 #
-# The answer depends on how you look, so we look twice: at $\lvert M \rvert$ over all pixels, as the eye does on a heat map, and at the signed $M$ on
-# the ink only.
+# The answer depends on how you look, so we look twice: at $\lvert M \rvert$ over all pixels, as the eye does on a
+# heat map, and at the signed $M$ on the ink only.
 
-# %% [markdown] lang="zh" of="d82f3450"
-# 右图要看两遍。涂黑时，每种方法都赢过随机像素，光秃秃的图像也赢，而且与显著图不相上下：大部分像素是背景时，这个基线说明不了多少问题。
-# *笔画上*随机删才是更严的裁判，Grad-CAM 对笔画来说太粗，输给了它。换成白色，名次就翻了过来。以*黑色*为基线的积分梯度，量的是笔画在黑底上添了什么，所以当 “删除” 就是涂黑时它赢，否则就输。
-# 删除曲线检验的是一张图**连同 “什么叫没有” 这个约定**；用了哪个约定，要写明。
+# %% [markdown] lang="zh" of="a911548b" tags=["answer"]
+# **答案。** 多数方法的名次完全变了。右图要分两步看。
+#
+# 涂黑（圆点）：积分梯度最强，曲线的平均高度是 {{integrated.deletion_black:.2f}}，随机像素是 {{random_pixels.deletion_black:.2f}}。
+# 但光秃秃的图像也胜过随机像素，是 {{image_alone.deletion_black:.2f}}，与显著图不相上下。可见大部分像素是背景时，
+# 胜过随机像素说明不了什么。在笔画上随机删（{{random_ink.deletion_black:.2f}}）才是更严的对照，Grad-CAM 对笔画来说太粗，
+# 输给了它。
+#
+# 涂白（菱形）：积分梯度升到 {{integrated.deletion_white:.2f}}，落到了末尾，还不如随机像素。它以黑色为基线，
+# 量的是笔画在黑底上添了什么，所以“删除”就是涂黑时它占优，否则就吃亏。显著图（涂黑 {{saliency.deletion_black:.2f}}，
+# 涂白 {{saliency.deletion_white:.2f}}）和 SmoothGrad 几乎不变，涂白时反而是最好的两种。它们取梯度的绝对值，
+# 又不乘以图像，所以“必须保持黑色”的背景像素也能排到前面。
+#
+# 删除曲线检验的是一张图**连同“什么叫没有”这个约定**；用了哪个约定，要写明。
 #
 # ## 检验三：抹去学到的东西
 #
-# 对*训练过的*网络的解释，必须依赖于训练。[Adebayo 等，2018](https://arxiv.org/abs/1810.03292) 的合理性检验（sanity check）：
-# 从最上面一层开始往下，逐层把权重换成新的随机数，
-# 用**秩相关**（rank correlation）比较前后两张图（$1$：像素的名次一样；$0$：毫无关系）。末层一换，网络就只能瞎猜了。
-# 图若不变，说明它根本没在看网络。
+# 对训练过的网络的解释，必须依赖于训练。[Adebayo 等，2018](https://arxiv.org/abs/1810.03292) 提出合理性检验（sanity check）：
+# 从最上面一层开始往下，逐层把权重换成新的随机数，用**秩相关**（rank correlation）比较前后两张图（$1$ 表示像素的名次一样，
+# $0$ 表示毫无关系）。末层一换，网络就只能瞎猜了。图若不变，它说的就不是这个网络。
 #
-# 结果取决于怎样看，所以看两遍：一遍是所有像素上的 $\lvert M \rvert$，就像眼睛看热力图；另一遍只看笔画上的像素，保留正负号。
+# 结果取决于怎样看，所以看两遍：一遍是所有像素上的 $\lvert M \rvert$，就像眼睛看热力图；另一遍只看笔画上的像素，
+# 保留正负号。
 
 # %% tags=["nbval-ignore-output"]
 checked = choose(smoke=4, laptop=50, full=200)
@@ -727,45 +834,66 @@ plots.show(
     alt_zh="两张秩相关表。看所有像素时，即使每一层都是随机权重，仍有一半方法接近 1；只看笔画并保留符号时，除了导向反向传播和只看图像，其余都降到 0 附近。",
 )
 
-# %% [markdown] lang="en"
-# On the left, half of the methods hardly move: where the image is black they are 0 with any weights, so what the eye recognises is the
-# image. On the right only the order and the signs on the ink count, and all pass but one: guided backpropagation keeps most of its
-# order over a network that knows nothing. Its clear pictures come largely from the image
-# ([Nie et al. 2018](https://arxiv.org/abs/1805.07039) show why). This is the map to refuse, and it is among the clearest.
+# %% [markdown] lang="en" tags=["predict"]
+# Read the last column, where every layer is random; the bottom row is the control and does not count.
+#
+# - **Left, as the eye looks:** three of the seven methods hardly move. Integrated gradients keep
+#   {{integrated.survives_all_pixels:.2f}}. Where the image is black they are 0 with any weights, so what the eye
+#   recognises is the image.
+# - **Right, signs and order on the ink:** the same three fall to about 0 ({{integrated.survives_ink:.2f}}), and six
+#   of seven methods pass. Guided backpropagation does not: it keeps {{guided.survives_ink:.2f}} over a network that
+#   knows nothing. Its clear pictures come largely from the image ([Nie et al. 2018](https://arxiv.org/abs/1805.07039)
+#   show why). This is the map to refuse, and it is among the clearest.
+#
+# Passing is necessary, not sufficient: a map of pure noise passes this test, too, and replacing layers from the top
+# leaves the activations below as they were ([Binder et al. 2023](https://arxiv.org/abs/2211.12486)).
 #
 # ## Attention: a window into the network?
 #
-# An attention layer comes with weights that look like an explanation: "the network attended to this row". Does it? A small
-# reader goes over the 28 rows of a digit and averages its states $h_t$ with learned weights:
+# Attention comes with weights that look like an explanation: "the network attended to this row". Did it decide by
+# that row? A small network goes over the 28 rows of a digit and averages its states $h_t$ with learned weights:
 #
 # $$ \alpha = \mathrm{softmax}_t\big(v^\top \tanh(W h_t)\big), \qquad \text{scores} = U \sum_t \alpha_t\, h_t + b $$
 #
-# In one version a state knows its own row alone; in the other two wide convolutions along the rows have mixed it with up to
-# fourteen rows on either side, half of the digit or more.
+# There are two versions. In `rows alone`, a state knows its own row only. In `in context`, two wide convolutions
+# along the rows have mixed it with up to fourteen rows on either side, half of the digit or more.
 #
-# [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) asked: do the weights agree with gradients, and with what is lost when a row is
-# blanked (Kendall's $\tau$: $1$ same order, $0$ none)? And would shuffled weights have given the same answer?
-# [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied: first see whether a reader trained with *uniform* weights
-# is worse; and hand the learned weights to a reader *without* context: if they mean something, they must help it. We do both.
+# [Jain and Wallace 2019](https://arxiv.org/abs/1902.10186) asked: do the weights agree with gradients, and with what
+# is lost when a row is blanked? (Kendall's $\tau$ measures it: $1$ same order, $0$ none.) And would shuffled weights
+# have given the same answer? [Wiegreffe and Pinter 2019](https://arxiv.org/abs/1908.04626) replied: first see whether
+# a network trained with *uniform* weights is worse, and hand the learned weights to a network *without* context; if
+# they mean something, they must help it. We do both.
+#
+# **Predict:** in which of the two versions do attention and gradients agree?
 
-# %% [markdown] lang="zh" of="ec6f0165"
-# 左表里有一半方法几乎不动：图像黑的地方，不管权重是什么，它们都是 0，所以眼睛认出来的其实是图像。右表只看笔画上的次序和符号，
-# 只有一种没通过：面对一个什么都不懂的网络，导向反向传播的名次大体照旧。它的清晰，多半来自图像本身
-# （原因见 [Nie 等，2018](https://arxiv.org/abs/1805.07039)）。该拒绝的正是这张图，偏偏它又属于最清晰的。
+# %% [markdown] lang="zh" of="4d843e81" tags=["predict"]
+# 看最后一列，那里每一层都是随机的；最下面一行是对照，不算在内。
+#
+# - **左表，像眼睛那样看：** 七种方法里有三种几乎不动，积分梯度还有 {{integrated.survives_all_pixels:.2f}}。
+#   图像黑的地方，不管权重是什么，它们都是 0，所以眼睛认出来的其实是图像。
+# - **右表，看笔画上的符号和次序：** 同样这三种降到 0 附近（积分梯度 {{integrated.survives_ink:.2f}}），
+#   七种里有六种通过。没通过的是导向反向传播：面对一个什么都不懂的网络，它还有 {{guided.survives_ink:.2f}}。
+#   它的清晰，多半来自图像本身（原因见 [Nie 等，2018](https://arxiv.org/abs/1805.07039)）。该拒绝的正是这张图，
+#   偏偏它又属于最清晰的。
+#
+# 通过检验只是必要条件，并不充分：一张纯噪声的图也能通过；而且从上往下换，下面各层的激活还是原样（[Binder 等，2023](https://arxiv.org/abs/2211.12486)）。
 #
 # ## 注意力：看进网络的一扇窗？
 #
-# 注意力层自带一组权重，看上去就像解释：“网络注意了这一行”。真是这样吗？一个小读数器逐行读完数字的 28 行，
+# 注意力自带一组权重，看上去就像解释：“网络注意了这一行”。网络真是凭这一行作出判断的吗？一个逐行阅读的小网络看完数字的 28 行，
 # 再用学到的权重对状态 $h_t$ 取平均：
 #
 # $$ \alpha = \mathrm{softmax}_t\big(v^\top \tanh(W h_t)\big), \qquad \text{分数} = U \sum_t \alpha_t\, h_t + b $$
 #
-# 它有两个版本：一个版本里，每个状态只知道自己那一行；另一个版本先沿着行做两层很宽的卷积，每个状态都混入了上下各至多十四行，也就是半个以上的数字。
+# 它有两个版本。只看单行（rows alone）：每个状态只知道自己那一行。有上下文（in context）：先沿着行做两层很宽的卷积，
+# 每个状态都混入了上下各至多十四行，也就是半个以上的数字。
 #
-# [Jain 与 Wallace，2019](https://arxiv.org/abs/1902.10186) 问：权重与梯度一致吗？与 “抹掉这一行会损失多少” 一致吗？
-# （用肯德尔 $\tau$ 衡量：$1$ 表示次序相同，$0$ 表示无关。）把权重打乱，答案还会一样吗？
-# [Wiegreffe 与 Pinter，2019](https://arxiv.org/abs/1908.04626) 回应说：先看看用*均匀*权重训练的读数器是不是更差；
-# 再把学到的权重交给一个*没有*上下文的读数器：权重若有意义，就该对它有帮助。两边的实验我们都做。
+# [Jain 与 Wallace，2019](https://arxiv.org/abs/1902.10186) 问：权重与梯度一致吗？与“抹掉这一行会损失多少”一致吗？（用肯德尔 $\tau$ 衡量：
+# $1$ 表示次序相同，$0$ 表示无关。）把权重打乱，答案还会一样吗？[Wiegreffe 与 Pinter，2019](https://arxiv.org/abs/1908.04626) 回应说：
+# 先看看用均匀权重训练的网络是不是更差；再把学到的权重交给一个没有上下文的网络，权重若有意义，就该对它有帮助。
+# 两边的实验我们都做。
+#
+# **先猜：** 在哪个版本里，注意力与梯度一致？
 
 # %%
 def row_reader(contextual):
@@ -888,45 +1016,65 @@ axes[1].legend(fontsize=8, loc="lower right")
 plots.show(figure, alt="Three digits, each beside its attention by row: the two readers attend to different rows of the same digit.",
            alt_zh="三个数字，旁边是每一行的注意力：同一个数字，两个读数器注意的行并不相同。")
 
-# %% [markdown] lang="en"
-# Both papers are right, about different things. Where a state knows its row alone, attention agrees with the gradient and
-# with blanking. Where every state has read half of the digit or more, it does not, and another seed may even turn the sign: the weights then name *states*, and a state
-# is no longer "its row". In context, some of the weight lies on rows without any ink. Shuffled weights hurt these
-# readers badly, so the weights are not idle, which is not what Jain and Wallace
-# saw on most of their texts. And yet in context, for about half of the digits, very different weights give the same
-# answer (for rows alone, for few), and a reader that is *trained* with uniform weights reads no worse: here a little
-# better. The reader without context
-# profits from the weights that the other one learned, compared with the same weights shuffled, but uniform weights serve it better: they
-# carry information, and they are no explanation of the rows. **Attention is a measurement; what it measures has to be
-# tested in each model.**
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** Where a state knows its row alone: there $\tau$ is {{alone.tau_attention_gradient:.2f}} with the
+# gradient and {{alone.tau_attention_blanked:.2f}} with blanking. In context it is
+# {{context.tau_attention_gradient:.2f}}, and with three seeds {{seeds:context.tau_attention_gradient:.2f}}: even the
+# sign depends on the seed. There the weights name *states*, and a state is no longer "its row". Some of the weight
+# even lies on rows without any ink.
+#
+# Do the weights matter, then? Both papers are right, about different things:
+#
+# - **Shuffled weights hurt badly**: accuracy falls to {{context.accuracy_shuffled_weights:.0%}} in context and
+#   {{alone.accuracy_shuffled_weights:.0%}} with rows alone. The weights are not idle. (On most of their texts, Jain
+#   and Wallace saw little loss.)
+# - **Yet very different weights can give the same answer**: for {{context.same_answer_other_weights:.0%}} of the
+#   digits in context, for {{alone.same_answer_other_weights:.0%}} with rows alone.
+# - **Uniform weights, trained from the start, are no worse**: {{context_uniform.test_accuracy:.1%}} against
+#   {{context_attention.test_accuracy:.1%}} in context.
+# - **The learned weights carry information**: the version without context reaches {{alone_guided.test_accuracy:.1%}}
+#   with them, against {{alone_guided_shuffled.test_accuracy:.1%}} with the same weights shuffled. But uniform weights
+#   serve it better still, {{alone_uniform.test_accuracy:.1%}}.
+#
+# **Attention is a measurement; what it measures has to be tested in each model.**
 #
 # ## Clinic: two claims
 #
-# **"The brightest pixels of the map are why the network decided."** The test is above: hold the map of the trained network
-# beside that of a network whose *every* layer is random.
+# **"The brightest pixels of the map are why the network decided."** Compare the map of the trained network with that
+# of a network whose *every* layer is random.
 #
-# **"Pruning and distillation make a network interpretable."** A smaller network is easier to store; is it easier to explain? Measure with this
-# chapter's own ruler: how much faster than random ink does deletion by the map hurt, and how far does the map agree with occlusion? We
-# prune nine of ten weights and train on; we distil into a small student; and, the control that is mostly missing, we train
-# the same small student *without* a teacher.
+# **"Pruning and distillation make a network interpretable."** A smaller network is easier to store; is it easier to
+# explain? We measure with this chapter's own tests: how much faster than random ink does deletion by the map hurt
+# (the "gain"), and how far does the map agree with occlusion? We prune nine of ten weights and train on; we distil
+# into a small student; and we run the control that is usually missing: the same small student, trained *without* a
+# teacher.
 
-# %% [markdown] lang="zh" of="090e2dab"
-# 两篇论文都对，只是说的不是一回事。状态只知道自己那一行时，注意力与梯度、与抹行的损失相当一致；状态读过半个乃至整个数字时，
-# 就谈不上一致了，换一个随机种子，连正负号都可能翻转：这时权重指的是*状态*，而状态已不再等于 “它那一行”。
-# 有上下文时，一部分权重甚至落在没有笔画的行上。
-# 打乱权重会严重损害这两个读数器，可见权重并非摆设，
-# 这与 Jain 和 Wallace 在多数文本上看到的不同。然而有上下文时，对大约一半的数字，换一组很不一样的权重，答案照旧（只看单行时，这样的数字很少）；
-# 而且从一开始就用均匀权重*训练*的读数器，读得并不差，在这里还略好一点。没有上下文的读数器用上另一个读数器学到的权重，
-# 比用打乱后的同一组权重要好，却不如均匀权重：这组权重带有信息，但不是对各行的解释。
+# %% [markdown] lang="zh" of="baf3e233" tags=["answer"]
+# **答案。** 在只看单行的版本里：与梯度的 $\tau$ 是 {{alone.tau_attention_gradient:.2f}}，与抹行损失的 $\tau$ 是 {{alone.tau_attention_blanked:.2f}}。
+# 有上下文时只有 {{context.tau_attention_gradient:.2f}}，三个种子从 {{seeds:context.tau_attention_gradient:.2f}}，
+# 连正负号都随种子变。这时权重指的是状态，而状态已不再等于“它那一行”；一部分权重甚至落在没有笔画的行上。
+#
+# 那么权重到底要不要紧？两篇论文都对，只是说的不是一回事：
+#
+# - **打乱权重，损害很大**：有上下文的准确率降到 {{context.accuracy_shuffled_weights:.0%}}，只看单行的降到 {{alone.accuracy_shuffled_weights:.0%}}。
+#   可见权重并非摆设。（Jain 与 Wallace 在多数文本上看到的损失很小。）
+# - **然而很不一样的权重也能给出同样的答案**：有上下文时有 {{context.same_answer_other_weights:.0%}} 的样本如此，
+#   只看单行时有 {{alone.same_answer_other_weights:.0%}}。
+# - **从一开始就用均匀权重训练，并不更差**：有上下文时，均匀权重 {{context_uniform.test_accuracy:.1%}}，
+#   学到的权重 {{context_attention.test_accuracy:.1%}}。
+# - **学到的权重带有信息**：没有上下文的网络用上这组权重，准确率是 {{alone_guided.test_accuracy:.1%}}，
+#   用打乱后的同一组是 {{alone_guided_shuffled.test_accuracy:.1%}}；但均匀权重更好，{{alone_uniform.test_accuracy:.1%}}。
+#
 # **注意力是一种测量；它量的是什么，在每个模型里都要检验。**
 #
 # ## 公式门诊：两个说法
 #
-# **“图上最亮的像素，就是网络作出判断的原因。”** 检验办法上面已经有了：把训练过的网络的图，与*每一层*都随机的网络的图放在一起看。
+# **“图上最亮的像素，就是网络作出判断的原因。”** 把训练过的网络的图，与每一层都随机的网络的图放在一起比一比。
 #
-# **“剪枝和蒸馏让网络变得可解释。”** 小网络更容易存放，但更容易解释吗？就用本章自己的尺子量：按图删除，比在笔画上随机删除快多少？
-# 图与遮挡法又有多一致？我们剪掉十分之九的权重再继续训练（剪枝，pruning）；再蒸馏（distillation）出一个小学生网络；
-# 还要做多半被漏掉的那个对照：同样的小网络，*不要*老师，直接训练。
+# **“剪枝和蒸馏让网络变得可解释。”** 小网络更容易存放，但更容易解释吗？就用本章自己的检验来量：按图删除，
+# 造成的损害比在笔画上随机删除快多少（表中的 gain）？图与遮挡法又有多一致？我们剪掉十分之九的权重再继续训练（剪枝，
+# pruning）；再用知识蒸馏（knowledge distillation）得到一个小的学生网络；还要做多半被漏掉的那个对照：同样的小网络，
+# 不要老师，直接训练。
 
 # %%
 random_network = explain.randomised(network, layer_names, seed=SEED)
@@ -1008,33 +1156,82 @@ for (name, card), band in zip(cards.items(), bands, strict=True):
     results.record(f"{name}.integrated_gain", card[2], band=band)
 
 # %% [markdown] lang="en"
-# **Diagnosis.** *The first claim* fails where it is most convincing. Take the absolute value, and the map of a network that knows nothing
-# shows the same digit, because black pixels are multiplied by 0 with any weights. What differs are the signs and the
-# order *on the ink*, which a heat map does not show to the eye. Bright means: "this number is large here". Why the network decided, only a
-# test can say: deletion with a stated "nothing", a planted truth, random weights.
+# **Diagnosis.** *The first claim* has a problem. Take the absolute value, and a network that knows nothing shows the
+# outline of the same digit, because black pixels are multiplied by 0 with any weights. The rank correlation that the
+# cell calls "alike to the eye" is taken over all 784 pixels, and most of them are 0 in both maps; it says that the
+# outlines agree, and not that the same strokes are bright. Signs and order *on the ink* do differ. So a bright pixel
+# means "this number is large here". Why the network decided, only a test can say: a planted truth, deletion with a
+# stated "nothing", random weights.
 #
-# *The second claim* finds no support here. Pruning lowered both gains of deletion (it also lowered the accuracy, so part of that may be a worse
-# network). The distilled student differs from the network, but so does the same student without a teacher: what changed is the
-# architecture, not the distillation. Fewer numbers are not more meaning. (A decision tree with ten leaves is another matter: it can be read.)
+# *The second claim* finds no support here. Pruning lowers the gain of integrated gradients from
+# {{network.integrated_gain:.2f}} to {{pruned.integrated_gain:.2f}}. (It also lowers the accuracy, so part of that may
+# be a worse network.) The distilled student has a gain of {{student_distilled.integrated_gain:.2f}}, the same student
+# without a teacher {{student_labels.integrated_gain:.2f}}: what changed is the architecture, not the distillation. A
+# network with fewer weights is not one that says more. (A decision tree with ten leaves is a different matter: you
+# can read it.)
 
-# %% [markdown] lang="zh" of="a3755943"
-# **诊断。** *第一个说法*恰恰在它最有说服力的地方站不住。取了绝对值，一个什么都不懂的网络，图上也是同一个数字：
-# 因为不管权重是什么，黑色像素都要乘以 0。真正不同的是*笔画上*的正负号和次序，而这些在热力图上眼睛看不出来。
-# 亮只表示 “这里的数大”。网络为什么这样判断，只有检验才能回答：约定好 “什么叫没有” 再删除，埋下真相，把权重随机化。
+# %% [markdown] lang="zh" of="880ada93"
+# **诊断。** 第一个说法有问题。取了绝对值，一个什么都不懂的网络，图上也是同一个数字的轮廓，因为不管权重是什么，
+# 黑色像素都要乘以 0。单元里打印的“看上去相同”是在全部 784 个像素上算的秩相关，而大部分像素在两张图里都是 0；
+# 它说明的是轮廓一致，并不说明亮的是同一些笔画。笔画上的正负号和次序确实不同。所以，亮只表示“这里的数大”。
+# 网络为什么这样判断，只有检验才能回答：埋下真相，约定好“什么叫没有”再删除，把权重随机化。
 #
-# *第二个说法*在这里没有得到支持。剪枝之后，两种图的删除优势都下降了（准确率也降了，所以其中一部分可能只是网络变差了）；
-# 蒸馏出的学生与原网络不同，但没有老师的同一个学生也是如此：变化来自网络结构，不是来自蒸馏。数变少了，意义并没有变多。（只有十片叶子的决策树是另一回事：它读得懂。）
+# 第二个说法在这里没有得到支持。剪枝之后，积分梯度的删除优势从 {{network.integrated_gain:.2f}} 降到 {{pruned.integrated_gain:.2f}}。
+# （准确率也降了，所以其中一部分可能只是网络变差了。）蒸馏出的学生是 {{student_distilled.integrated_gain:.2f}}，
+# 没有老师的同一个学生是 {{student_labels.integrated_gain:.2f}}：变化来自网络结构，不是来自蒸馏。权重少了，
+# 不等于话就说得更明白。（只有十片叶子的决策树是另一回事：它看得懂。）
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["summary"]
+# ## What you measured
+#
+# - A planted reason: integrated gradients put {{integrated.share_on_mark:.0%}} of their positive part on the mark
+#   (three seeds: {{seeds:integrated.share_on_mark:.0%}}), Grad-CAM {{grad_cam.share_on_mark:.1%}}.
+# - Deletion by integrated gradients: mean height {{integrated.deletion_black:.2f}} with black,
+#   {{integrated.deletion_white:.2f}} with white. The verdict belongs to the map and to the meaning of "nothing".
+# - All layers random: integrated gradients keep a rank correlation of {{integrated.survives_all_pixels:.2f}} over all
+#   pixels and {{integrated.survives_ink:.2f}} on the ink; guided backpropagation keeps {{guided.survives_ink:.2f}} on
+#   the ink.
+# - Attention agrees with gradients where a state knows its row alone ($\tau$ = {{alone.tau_attention_gradient:.2f}})
+#   and not in context ({{context.tau_attention_gradient:.2f}}).
+# - Three ways to compute Shapley values give the same numbers. Pruning lowers the gain of integrated gradients over
+#   random ink from {{network.integrated_gain:.2f}} to {{pruned.integrated_gain:.2f}}.
+#
+# | | formula | code |
+# |---|---|---|
+# | saliency | $\lvert \partial S_c / \partial x_i \rvert$ | `explain.saliency` |
+# | integrated gradients | $(x_i - b_i) \int_0^1 \partial_i S_c(b + \alpha (x - b))\, d\alpha$ | `explain.integrated_gradients` |
+# | completeness | $\sum_i A_i = S_c(x) - S_c(b)$ | |
+# | Grad-CAM | $\mathrm{ReLU}(\sum_k \alpha_k A_k)$, $\;\alpha_k$ the mean gradient of map $k$ | `explain.grad_cam` |
+# | Shapley value | mean gain of $i$ over all orders of arrival | `explain.shapley_values` |
+#
 # ### Exercise 1 · easy — which pixels to delete
 #
-# Write `pixels_to_delete(attribution, share)` for a signed map: a boolean array of its shape that is True for the `share` of
-# all pixels (rounded to a whole number of pixels) that speak most strongly *for* the class.
+# Write `pixels_to_delete(attribution, share)` for a signed map. Return a boolean array of its shape that is True for
+# the `share` of all pixels (rounded to a whole number of pixels) that speak most strongly *for* the class.
 
-# %% [markdown] lang="zh" of="9bdac379"
+# %% [markdown] lang="zh" of="f6156a32" tags=["summary"]
+# ## 你测到了什么
+#
+# - 埋下的原因：积分梯度有 {{integrated.share_on_mark:.0%}} 落在标记上（三个种子：{{seeds:integrated.share_on_mark:.0%}}），
+#   Grad-CAM 只有 {{grad_cam.share_on_mark:.1%}}。
+# - 按积分梯度删除：涂黑时平均高度 {{integrated.deletion_black:.2f}}，涂白时 {{integrated.deletion_white:.2f}}。
+#   结论既属于图，也属于“什么叫没有”的约定。
+# - 所有层都随机：积分梯度的秩相关，在全部像素上还有 {{integrated.survives_all_pixels:.2f}}，在笔画上是 {{integrated.survives_ink:.2f}}；
+#   导向反向传播在笔画上还有 {{guided.survives_ink:.2f}}。
+# - 状态只知道自己那一行时，注意力与梯度一致（$\tau$ = {{alone.tau_attention_gradient:.2f}}）；有上下文时不一致（{{context.tau_attention_gradient:.2f}}）。
+# - 夏普利值的三种算法结果一致。剪枝使积分梯度相对于笔画上随机删的优势从 {{network.integrated_gain:.2f}} 降到 {{pruned.integrated_gain:.2f}}。
+#
+# | | 公式 | 代码 |
+# |---|---|---|
+# | 显著图 | $\lvert \partial S_c / \partial x_i \rvert$ | `explain.saliency` |
+# | 积分梯度 | $(x_i - b_i) \int_0^1 \partial_i S_c(b + \alpha (x - b))\, d\alpha$ | `explain.integrated_gradients` |
+# | 完备性 | $\sum_i A_i = S_c(x) - S_c(b)$ | |
+# | Grad-CAM | $\mathrm{ReLU}(\sum_k \alpha_k A_k)$，$\;\alpha_k$ 是第 $k$ 张特征图的平均梯度 | `explain.grad_cam` |
+# | 夏普利值 | $i$ 的增益，对所有入场次序取平均 | `explain.shapley_values` |
+#
 # ### 练习 1 · 易 —— 删哪些像素
 #
-# 写出 `pixels_to_delete(attribution, share)`：参数是一张带符号的图，返回同形状的布尔数组，最*支持*该类别的那一部分像素为 True，
+# 写出 `pixels_to_delete(attribution, share)`：参数是一张带符号的图，返回同形状的布尔数组，最支持该类别的那一部分像素为 True，
 # 个数是全部像素的 `share` 倍（四舍五入取整）。
 
 # %% tags=["exercise"]
@@ -1051,23 +1248,23 @@ def pixels_to_delete(attribution, share):
 exercises.check("08c.pixels_to_delete", pixels_to_delete)
 
 # %% [markdown] lang="en" tags=["hint"]
-# `np.argsort` sorts upwards; sort the negative. Count pixels first, then take that many places of the order. A large
-# *negative* number speaks against the class.
+# `np.argsort` sorts upwards, so sort the negative. Work out first how many pixels you need, then take that many from
+# the start of the order. A large *negative* number speaks against the class.
 
-# %% [markdown] lang="zh" of="6c128e8a" tags=["hint"]
-# `np.argsort`是从小到大排，所以对相反数排序。先算要几个像素，再从次序里取这么多个位置。绝对值很大的*负*数是反对该类别的。
+# %% [markdown] lang="zh" of="743d6339" tags=["hint"]
+# `np.argsort` 是从小到大排，所以对相反数排序。先算要几个像素，再从排好的次序里取前这么多个。绝对值很大的负数是反对该类别的。
 
 # %% [markdown] lang="en"
 # ### Exercise 2 · medium — integrated gradients of any function
 #
 # Write `integrate_gradient(gradient, point, baseline, steps)`. `gradient` is a function from an array to the array of
-# partial derivatives. Use midpoints. Then try a baseline of your own on a digit: white, grey, or another digit.
+# partial derivatives. Use midpoints. Then try a baseline of your own on a digit: white, grey, or a different digit.
 
-# %% [markdown] lang="zh" of="c3ade534"
+# %% [markdown] lang="zh" of="99bdb990"
 # ### 练习 2 · 中 —— 任意函数的积分梯度
 #
 # 写出 `integrate_gradient(gradient, point, baseline, steps)`。`gradient` 是一个函数，输入数组，返回各偏导数组成的数组。
-# 请用中点法。写完后，换一个自己选的基线试试：白色、灰色，或者另一个数字。
+# 请用中点法。写完后，换一个自己选的基线试试：白色、灰色，或者另一张手写数字。
 
 # %% tags=["exercise"]
 def integrate_gradient(gradient, point, baseline, steps):
@@ -1082,20 +1279,20 @@ def integrate_gradient(gradient, point, baseline, steps):
 exercises.check("08c.integrate_gradient", integrate_gradient)
 
 # %% [markdown] lang="en" tags=["hint"]
-# Three parts: where you walk (from the baseline to the point), what you average (gradients at the middle of each piece), and
-# what you multiply with at the end (how far each input moved).
+# There are three parts: where you walk (from the baseline to the point), what you average (the gradients at the
+# middle of each step), and what you multiply by at the end (how far each input moved).
 
-# %% [markdown] lang="zh" of="8bd3d332" tags=["hint"]
+# %% [markdown] lang="zh" of="da5458b5" tags=["hint"]
 # 分三步：走哪条路（从基线到该点），对什么取平均（每一小段中点处的梯度），最后乘以什么（每个输入走了多远）。
 
 # %% [markdown] lang="en"
 # ### Exercise 3 · hard — fair shares
 #
 # Write `fair_shares(value, players)`: the Shapley value of each player. `value` takes a `frozenset` of player numbers
-# (0, 1, …) and returns a number; `value(frozenset())` need not be 0. `itertools.permutations` or `itertools.combinations`
-# will help.
+# (0, 1, …) and returns a number; `value(frozenset())` need not be 0. `itertools.permutations` or
+# `itertools.combinations` will help.
 
-# %% [markdown] lang="zh" of="2ff82435"
+# %% [markdown] lang="zh" of="d47ea339"
 # ### 练习 3 · 难 —— 公平分配
 #
 # 写出 `fair_shares(value, players)`，返回每个参与者的夏普利值。`value` 的参数是由参与者编号（0、1……）组成的 `frozenset`，
@@ -1116,11 +1313,12 @@ def fair_shares(value, players):
 exercises.check("08c.fair_shares", fair_shares)
 
 # %% [markdown] lang="en" tags=["hint"]
-# Let the players arrive one by one, in every possible order. Whoever arrives gets the difference between the value with
-# and without them. Average over the orders: how many are there?
+# Let the players arrive one by one, in every possible order. The player who arrives gets the difference between the
+# value with and without that player. Average over the orders: how many are there?
 
-# %% [markdown] lang="zh" of="8f00b0ab" tags=["hint"]
-# 让参与者按每一种可能的次序逐个入场。谁入场，就把 “有他” 与 “没有他” 的价值之差记给谁。最后对次序取平均：一共有多少种次序？
+# %% [markdown] lang="zh" of="47f69707" tags=["hint"]
+# 让参与者按每一种可能的次序逐个入场。谁入场，就把“有他”与“没有他”的价值之差记给谁。最后对次序取平均：
+# 一共有多少种次序？
 
 # %% tags=["quiz", "nbval-ignore-output"]
 exercises.quiz("08c")
@@ -1129,43 +1327,50 @@ exercises.quiz("08c")
 # ## Where it is used, and what to read
 #
 # Attributions help to debug: a shortcut like our mark was found in chest X-rays, where networks had learned which
-# hospital a picture came from ([Zech et al. 2018](https://doi.org/10.1371/journal.pmed.1002683)). Shapley values explain
-# credit and risk models to auditors. For a decision about a person, Rudin argues for models that need no explanation
-# ([2019](https://doi.org/10.1038/s42256-019-0048-x)).
+# hospital a picture came from ([Zech et al. 2018](https://doi.org/10.1371/journal.pmed.1002683)). Shapley values
+# explain credit and risk models to auditors. For a decision about a person, Rudin argues for models that need no
+# explanation ([2019](https://doi.org/10.1038/s42256-019-0048-x)). And a mark that changes the answer, put there on
+# purpose, is a back door: chapter 8d.
 #
-# - Adebayo et al. 2018, [*Sanity checks for saliency maps*](https://arxiv.org/abs/1810.03292): the test that every map should pass first.
-# - Sundararajan et al. 2017, [*Axiomatic attribution for deep networks*](https://arxiv.org/abs/1703.01365); Lundberg and Lee 2017,
-#   [*A unified approach to interpreting model predictions*](https://arxiv.org/abs/1705.07874).
-# - Jain and Wallace 2019, [*Attention is not explanation*](https://arxiv.org/abs/1902.10186), and the reply of Wiegreffe and
-#   Pinter 2019, [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626): read both.
+# - Adebayo et al. 2018, [*Sanity checks for saliency maps*](https://arxiv.org/abs/1810.03292): test 3. With it read
+#   Binder et al. 2023, [*Shortcomings of top-down randomization-based sanity
+#   checks*](https://arxiv.org/abs/2211.12486), on what the test cannot show.
+# - Sundararajan et al. 2017, [*Axiomatic attribution for deep networks*](https://arxiv.org/abs/1703.01365); Lundberg
+#   and Lee 2017, [*A unified approach to interpreting model predictions*](https://arxiv.org/abs/1705.07874).
+# - Jain and Wallace 2019, [*Attention is not explanation*](https://arxiv.org/abs/1902.10186), and the reply of
+#   Wiegreffe and Pinter 2019, [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626): read both.
 #
-# **What the full profile changes.** All 60,000 digits, longer training, four to five times as many images in each test, about
-# twenty minutes and twice the memory. It was run once; the numbers are in `notebooks/results/full-08c.json`. Most verdicts stand,
-# some of them sharper: with the wrong mark the cheat now reads almost no digit. A more accurate network was *not* easier to
-# explain: by deletion, its integrated gradients gain a little less over random ink. The pruned network is now nearly as accurate
-# as the whole one, and both its gains are still lower, so the smaller gain is not only a worse network's. And attention looks
-# weaker still as an explanation: for most digits, *with and without* context, some very different weights give the same answer
-# (twice as many shuffles are tried, which finds more), while a shuffle picked blindly still hurts badly.
+# **What the full profile changes.** All 60,000 digits, longer training, and four to five times as many images in each
+# test. It was run once, with one seed; the numbers are in `notebooks/results/full-08c.json`. Most verdicts stand.
+# With the misleading mark, the cheating network now classifies only {{full:cheat.accuracy_wrong_mark:.1%}} correctly.
+# The more accurate network ({{full:network.test_accuracy:.1%}}) is *not* easier to explain: by deletion, its
+# integrated gradients gain {{full:network.integrated_gain:.2f}} over random ink, and the pruned network's
+# {{full:pruned.integrated_gain:.2f}}. Attention looks weaker still as an explanation: for
+# {{full:context.same_answer_other_weights:.0%}} of the digits in context and
+# {{full:alone.same_answer_other_weights:.0%}} with rows alone, some very different weights give the same answer.
+# (Twice as many shuffles are tried, which finds more.) A shuffle picked blindly still hurts badly.
 #
 # Next: chapter 8d asks what a network gives away about the people in its training data.
 
-# %% [markdown] lang="zh" of="6517ff20"
-# ## 用在哪里，读些什么
+# %% [markdown] lang="zh" of="02a58e94"
+# ## 应用与延伸阅读
 #
-# 归因有助于找毛病：像我们的标记那样的捷径，在胸部 X 光片里就被发现过，网络学会的是照片来自哪家医院
-# （[Zech 等，2018](https://doi.org/10.1371/journal.pmed.1002683)）。夏普利值用来向审计人员解释信贷和风险模型。
-# 如果要对一个人作出决定，Rudin 主张使用无需解释的模型（[2019](https://doi.org/10.1038/s42256-019-0048-x)）。
+# 归因有助于找毛病：像我们的标记那样的捷径，在胸部 X 光片里就被发现过，网络学会的是照片来自哪家医院（[Zech 等，2018](https://doi.org/10.1371/journal.pmed.1002683)）。
+# 夏普利值用来向审计人员解释信贷和风险模型。如果要对一个人作出决定，Rudin 主张使用无需解释的模型（[2019](https://doi.org/10.1038/s42256-019-0048-x)）。
+# 而有意放上一个标记来改变答案，就是后门，见第 8d 章。
 #
-# - Adebayo 等，2018，[*Sanity checks for saliency maps*](https://arxiv.org/abs/1810.03292)：每种图都应先通过的检验。
-# - Sundararajan 等，2017，[*Axiomatic attribution for deep networks*](https://arxiv.org/abs/1703.01365)；Lundberg 与 Lee，2017，
-#   [*A unified approach to interpreting model predictions*](https://arxiv.org/abs/1705.07874)。
-# - Jain 与 Wallace，2019，[*Attention is not explanation*](https://arxiv.org/abs/1902.10186)；以及 Wiegreffe 与 Pinter 的回应，2019，
-#   [*Attention is not not explanation*](https://arxiv.org/abs/1908.04626)：两篇都要读。
+# - Adebayo 等，2018，[Sanity checks for saliency maps](https://arxiv.org/abs/1810.03292)：检验三。请与 Binder 等，
+#   2023，[Shortcomings of top-down randomization-based sanity checks](https://arxiv.org/abs/2211.12486) 对照着读，
+#   后者讲这种检验说明不了什么。
+# - Sundararajan 等，2017，[Axiomatic attribution for deep networks](https://arxiv.org/abs/1703.01365)；
+#   Lundberg 与 Lee，2017，[A unified approach to interpreting model predictions](https://arxiv.org/abs/1705.07874)。
+# - Jain 与 Wallace，2019，[Attention is not explanation](https://arxiv.org/abs/1902.10186)；以及 Wiegreffe 与 Pinter 的回应，
+#   2019，[Attention is not not explanation](https://arxiv.org/abs/1908.04626)：两篇都要读。
 #
-# **换成 full 配置会怎样。** 用全部 60,000 个数字，训练更久，每项检验用四到五倍的图像，大约要二十分钟，内存多一倍。它已经跑过一次，
-# 数字在 `notebooks/results/full-08c.json` 里。多数结论不变，有的更分明：标记放错时，作弊的网络几乎一个数字也读不对。
-# 更准的网络*并没有*更容易解释：按删除来量，它的积分梯度比随机抹笔画多出的优势反而略小。剪枝后的网络这次几乎与原网络一样准，两种优势却仍然较低，
-# 可见优势变小不只是因为网络变差。注意力作为解释则更站不住：*不论有没有*上下文，对大多数数字，都能找到一组很不一样的权重给出同样的答案（试的打乱次数多一倍，
-# 自然更容易找到）；而随手打乱一次，仍会严重损害读数。
+# **换成 full 配置会怎样。** 用全部 60,000 个样本，训练更久，每项检验用四到五倍的图像。只跑过一次，一个种子，
+# 结果在 `notebooks/results/full-08c.json` 里。多数结论不变。标记误导时，作弊的网络只认对了 {{full:cheat.accuracy_wrong_mark:.1%}}。
+# 更准的网络（{{full:network.test_accuracy:.1%}}）并没有更容易解释：按删除来量，它的积分梯度比笔画上随机删的优势是 {{full:network.integrated_gain:.2f}}，
+# 剪枝后是 {{full:pruned.integrated_gain:.2f}}。注意力作为解释则更站不住：有上下文时有 {{full:context.same_answer_other_weights:.0%}} 的样本、只看单行时有 {{full:alone.same_answer_other_weights:.0%}}，
+# 能找到一组很不一样的权重给出同样的答案（打乱的次数多一倍，自然更容易找到）；而随手打乱一次，损害仍然很大。
 #
 # 接下来：第 8d 章要问，网络会泄露训练数据里那些人的什么。

@@ -1,43 +1,48 @@
 # %% [markdown] lang="en" reads=["seeds-10"] telling=["faithful.test_accuracy", "no_logits.test_accuracy", "flatten_naive.accuracy"]
 # # 10 From PyTorch to Keras
 #
-# Much of what you will want to read is written in PyTorch, and this course is written in Keras. The ideas are the same; the
-# habits are not. Most differences announce themselves with an error. This chapter is about the others: those that run, train,
-# and give numbers a little or entirely wrong. Two networks of the common beginner's listings are carried over, and every
-# claim of equality is checked: logits, losses, weights after ten steps.
+# Most of what you will want to read is written in PyTorch, and this course is written in Keras. When the two disagree
+# loudly, with an error, you lose ten minutes. This chapter is about the quiet disagreements: programs that run,
+# train, and give wrong numbers.
 #
-# **At the end you can**
+# The picture shows one of them. Both curves are SGD with momentum, on the same function, from the same start, with
+# the same learning rate. For ten steps they are one curve. Then the learning rate drops, and the two frameworks go
+# different ways. You will find the one line in the formula that does it.
 #
-# - carry the weights of dense, convolutional, normalising and recurrent layers from PyTorch to Keras, and prove that they arrived;
+# **By the end you will be able to**
+#
+# - carry weights of dense, convolutional, normalising and recurrent layers from PyTorch to Keras, and check that they
+#   arrived;
 # - name the differences that raise no error: axis order, `Flatten`, padding, defaults, momentum, epsilon;
-# - reproduce PyTorch's SGD and Adam step by step, and say where Keras' own part from them;
+# - reproduce PyTorch's SGD and Adam step by step, and say where Keras's optimisers differ;
 # - measure what a forgotten default costs;
-# - translate a training loop, and look a name up in a phrase book that has been checked.
+# - translate a training loop, and look names up in a phrase book that is checked each time it runs.
 #
-# PyTorch need **not** be installed: what it computes is recorded in a small file, and with PyTorch (`pip install torch`) it is computed anew
-# (and the notebook needs more memory than stated).
-#
-# **To know before:** convolution (chapter 2), logits and loss (4), optimisers (5), batch normalisation (2a), LSTM and GRU (6).
-# Time and memory, measured, stand below the imports.
-# %% [markdown] lang="zh" of="f696add7"
+# **Before you start:** convolution (chapter 2), logits and losses (4), optimisers (5), batch normalisation (2a), LSTM
+# and GRU (6). You do not need PyTorch: what it computes is recorded in a small file. If it is installed
+# (`pip install torch`), the notebook computes everything anew, and needs more memory than stated.
+
+# %% [markdown] lang="zh" of="8d9ddbd7"
 # # 10 从 PyTorch 到 Keras
 #
-# 你将来想读的代码，很多是用 PyTorch 写的，而这门课用的是 Keras。想法是同一套，习惯却不同。多数差别会以报错的方式提醒你；
-# 本章讲的是另外那些：程序照样运行，照样训练，只是结果差了一点，或者全错。我们把常见入门代码里的两个网络搬过来，凡是说“相等”的地方都要验证：
-# logits、损失、训练十步之后的权重。
+# 你将来想读的代码，多半是用 PyTorch 写的，而这门课用的是 Keras。两边不合时如果报错，不过耽误你十分钟。
+# 这一章讲的是不报错的那些：程序照样运行，照样训练，只是结果不对。
+#
+# 下图就是一例。两条曲线都是带动量的 SGD，函数相同，起点相同，学习率也相同。前十步完全重合；学习率一降，
+# 两个框架就各走各的了。原因就在公式的一行里，你会亲手把它找出来。
 #
 # **学完这一章，你能够**
 #
-# - 把全连接层、卷积层、归一化层和循环层的权重从 PyTorch 搬到 Keras，并证明它们确实搬到了；
+# - 把全连接层、卷积层、归一化层和循环层的权重从 PyTorch 搬到 Keras，并核对它们确实搬到了；
 # - 说出那些不报错的差别：轴的顺序、`Flatten`、填充、默认值、动量、epsilon；
-# - 一步一步复现 PyTorch 的 SGD 和 Adam，并说清 Keras 自己的版本在哪里与它们分开；
+# - 一步一步复现 PyTorch 的 SGD 和 Adam，并说清 Keras 的优化器与它们差在哪里；
 # - 测出忘掉一个默认值要付出多大代价；
-# - 翻译一个训练循环，并会查一本核对过的对照表。
-#
-# **不必**安装 PyTorch：它的计算结果记录在一个小文件里；如果装了（`pip install torch`），就当场重算一遍（所需内存也比标出的多）。
+# - 翻译一个训练循环，会查一本每次运行都重新核对的对照表。
 #
 # **预备知识：** 卷积（第 2 章）、logits 与损失（第 4 章）、优化器（第 5 章）、批量归一化（第 2a 章）、LSTM 与 GRU（第 6 章）。
-# 实测的时间和内存写在导入语句之后。
+# 不必安装 PyTorch，它的计算结果已经记录在一个小文件里；如果装了（`pip install torch`），就会当场重算一遍，
+# 所需内存也比标出的多。
+
 # %% tags=["setup"]
 # Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
@@ -69,32 +74,42 @@ from course_utils import datasets, devices, exercises, plots, profiles, proofs, 
 from course_utils.topics import pytorch_twins
 from course_utils.profiles import choose
 from course_utils.reference import normalization, optimizers
+
 # %% tags=["parameters"]
 PROFILE = None
 SEED = 0
+
 # %% tags=["nbval-ignore-output"]
 profiles.use(PROFILE, SEED)
 strategy = devices.create_strategy()
 devices.describe()
+
 # %% tags=["cost", "nbval-ignore-output"]
 results.cost("10")
-# %% [markdown] lang="en"
-# ## The idea: the same numbers on other shelves
+
+# %% [markdown] lang="en" tags=["predict"]
+# ## The idea: same numbers, different order
 #
-# A colour image has a height, a width and channels. PyTorch stores it as (channels, height, width), Keras on TensorFlow as
-# (height, width, channels): NCHW and NHWC, with N for the batch. No number changes, only its shelf. As long as a program asks for
-# a number by its three coordinates, nothing can go wrong. `Flatten` throws the coordinates away, and a dense layer knows its
-# inputs by their position alone.
+# A colour image has a height, a width and channels. PyTorch stores it as (channels, height, width), Keras on
+# TensorFlow as (height, width, channels). With N for the batch, these two layouts are called NCHW and NHWC. The
+# numbers are the same; only their order in memory differs.
 #
-# **Predict:** a map of 2 × 2 places and two channels is flattened. In which order do the eight numbers come out, in each
-# framework?
-# %% [markdown] lang="zh" of="dd3bf21c"
-# ## 想法：同样的数，放在不同的架子上
+# As long as a program asks for a number by its three coordinates, nothing can go wrong. `Flatten`, however, throws
+# the coordinates away, and the dense layer behind it knows its inputs by their position alone.
 #
-# 一幅彩色图像有高、宽和通道。PyTorch 存成（通道，高，宽），TensorFlow 上的 Keras 存成（高，宽，通道）：也就是 NCHW 与 NHWC，N 代表批。
-# 数一个也没变，变的只是它放在哪一格。只要程序用三个坐标去取数，就不会出错。可是 `Flatten` 把坐标扔掉了，而全连接层只凭位置认识它的输入。
+# **Predict:** a feature map of 2 × 2 positions and two channels is flattened. In which order do the eight numbers
+# come out, in each framework?
+
+# %% [markdown] lang="zh" of="d0c9cd69" tags=["predict"]
+# ## 核心思想：数相同，次序不同
 #
-# **先猜：** 一张 2 × 2、两个通道的特征图展平之后，八个数在两个框架里各按什么顺序排列？
+# 一幅彩色图像有高、宽和通道。PyTorch 存成（通道，高，宽），TensorFlow 上的 Keras 存成（高，宽，通道）。
+# 加上代表批的 N，这两种排法分别叫 NCHW 和 NHWC。数一个也没变，变的只是它们在内存里的次序。
+#
+# 只要程序用三个坐标去取数，就不会出错。可是 `Flatten` 把坐标扔掉了，后面的全连接层只认位置。
+#
+# **先猜：** 一张 2 × 2、两个通道的特征图展平之后，八个数在两个框架里各按什么次序排列？
+
 # %%
 letters = np.array([["a", "b", "c", "d"], ["A", "B", "C", "D"]]).reshape(2, 2, 2)  # (channels, height, width)
 orders = {"channel 0": letters[0], "channel 1": letters[1], "PyTorch: channel by channel": letters.reshape(1, 8),
@@ -113,28 +128,40 @@ plots.show(
     "a A b B c C d D.",
     alt_zh="两个通道，各为 2×2 的字母：a 到 d 和 A 到 D。PyTorch 展平为 a b c d A B C D，Keras 展平为 a A b B c C d D。",
 )
-# %% [markdown] lang="en"
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** PyTorch writes out one channel after the other; Keras writes out one position after the other, all
+# channels of it together. Both have eight numbers, so no shape will ever tell you that they are mixed up.
+#
 # ## Two networks of the common listings
 #
-# Whoever learned PyTorch from a tutorial has written these two: a perceptron 784-128-10, trained by SGD with a momentum of 0.9,
-# and a padded CNN with 32 and 64 channels and a dense layer of 128, trained by Adam. To compare frameworks, share **numbers, not
-# seeds**: the same seed gives other numbers in another library. So NumPy draws the starting weights (from PyTorch's
-# distribution) and both sides load them.
+# If you learned PyTorch from a tutorial, you have written these two networks: a perceptron 784-128-10, trained by SGD
+# with a momentum of 0.9, and a padded CNN with 32 and 64 channels and a dense layer of 128, trained by Adam.
 #
-# What PyTorch computes from there has been recorded. The cell says whether it was also computed anew; everything below
-# compares Keras with the arrays in `pytorch`. Then comes the PyTorch side, printed from the file that ran, and the Keras side. A
-# PyTorch module declares its layers in `__init__` and uses them in `forward`; in Keras the order of the list *is* the forward pass, and a layer
-# finds out the size of its inputs by itself. The layers have the same names on both sides, which is how weights will find their way.
-# %% [markdown] lang="zh" of="d365595a"
+# To compare frameworks, share **numbers, not seeds**: in another library, the same seed gives different numbers. So
+# NumPy draws the initial weights, from PyTorch's distribution, and both sides load them. What PyTorch computes from
+# there has been recorded in the arrays of `pytorch`; the first cell says whether it was also computed anew.
+#
+# Then come both sides of the networks, PyTorch's printed from the file that ran. A PyTorch module declares its layers
+# in `__init__` and uses them in `forward`. In Keras, the order of the list *is* the forward pass, and each layer
+# finds out its input size by itself. The layers carry the same names on both sides; that is how the weights will find
+# their layer.
+
+# %% [markdown] lang="zh" of="b48fcf57" tags=["answer"]
+# **答案。** PyTorch 一个通道接一个通道地写；Keras 一个位置接一个位置地写，同一位置的各个通道排在一起。
+# 两边都是八个数，所以次序乱了，从形状上永远看不出来。
+#
 # ## 常见入门代码里的两个网络
 #
-# 照教程学过 PyTorch 的人都写过这两个网络：一个是 784-128-10 的感知机，用动量 0.9 的 SGD 训练；另一个是带填充的 CNN，通道数 32 和 64，
-# 后接 128 个单元的全连接层，用 Adam 训练。要比较两个框架，该共用的是**数，而不是随机种子**：同一个种子，换一个库就给出别的数。
-# 所以初始权重由 NumPy 抽取（分布与 PyTorch 相同），两边各自载入。
+# 照教程学过 PyTorch 的人都写过这两个网络：一个是 784-128-10 的感知机，用动量 0.9 的 SGD 训练；另一个是带填充的 CNN，
+# 通道数 32 和 64，后接 128 个单元的全连接层，用 Adam 训练。
 #
-# PyTorch 从这里算出的一切都已记录下来。下面的单元会说明这次有没有当场重算；之后 Keras 都与 `pytorch` 里的数组比较。接着是 PyTorch 那一边，
-# 直接从运行过的文件里印出，然后是 Keras 这一边。PyTorch 的模块在 `__init__` 里声明各层，在 `forward` 里使用它们；在 Keras 里，列表的顺序*就是*前向计算，
-# 每一层的输入有多大也由它自己弄清楚。两边的层取了相同的名字，权重就靠名字找到自己的位置。
+# 要比较两个框架，该共用的是**数值，而不是随机种子**，因为同一个种子换一个库就会给出不同的数。所以初始权重由 NumPy 按 PyTorch 的分布抽取，
+# 两边各自载入。PyTorch 从这里算出的一切都记录在 `pytorch` 的各个数组里；下面第一个单元会说明这次有没有当场重算。
+#
+# 接着是两边的网络，PyTorch 的代码直接取自运行过的文件。PyTorch 的模块在 `__init__` 里声明各层，在 `forward` 里使用它们；
+# Keras 里列表的顺序就是前向计算，每一层的输入有多大也由它自己弄清楚。两边的层取了相同的名字，权重就凭名字对号入座。
+
 # %% tags=["nbval-ignore-output"]
 recorded = pytorch_twins.recorded()
 pytorch, has_pytorch = recorded.arrays, importlib.util.find_spec("torch") is not None
@@ -148,10 +175,12 @@ if has_pytorch:
     print(f"PyTorch {live['version']}: 当场重算，{len(pytorch)} 个数组与记录相等 · computed anew, equal to the record")
 else:
     print(f"没有安装 PyTorch，使用 PyTorch {recorded.version} 的记录 · PyTorch is not installed: its record is used")
+
 # %%
 torch_side = ast.parse(text := (course / "course_utils" / "topics" / "torch_twins.py").read_text(encoding="utf-8"))
 torch_code = {node.name: ast.get_source_segment(text, node) for node in torch_side.body if hasattr(node, "name")}
 print(torch_code["Perceptron"], torch_code["PaddedCNN"], sep="\n\n\n")
+
 # %%
 def keras_twin(name, dtype="float64"):
     """The Keras twin of one of the two PyTorch networks; images (batch, 28, 28, 1) in, logits (batch, 10) out."""
@@ -175,38 +204,50 @@ def keras_twin(name, dtype="float64"):
 for name in pytorch_twins.SHAPES:
     counted = sum(array.size for array in pytorch_twins.starting_state(name).values())
     print(f"{name:10} PyTorch {counted:,} parameters · 参数   Keras {keras_twin(name).count_params():,}")
+
 # %% [markdown] lang="en"
+# The two sides have the same number of parameters. That is necessary, and it proves nothing yet: a wrong order has
+# the same number, too.
+#
 # ## Carrying weights: three rules
 #
-# **Dense.** PyTorch stores $W$ as (out, in) and computes $y = x W^{\mathsf T} + b$; Keras stores (in, out) and computes
-# $y = x W + b$. Transpose.
+# **Dense.** PyTorch stores $W$ as (out, in) and computes $y = x W^{\mathsf T} + b$; Keras stores (in, out) and
+# computes $y = x W + b$. So transpose.
 #
-# **Convolution.** PyTorch's kernel is (out, in, height, width), Keras' is (height, width, in, out): OIHW becomes HWIO.
-# Both slide the kernel without flipping it (chapter 2).
+# **Convolution.** PyTorch's kernel is (out, in, height, width), Keras's is (height, width, in, out): OIHW becomes
+# HWIO. Both slide the kernel without flipping it (chapter 2).
 #
-# **Dense after Flatten.** Entry $(c, h, w)$ of a map with $C$ channels, height $H$ and width $W$ stands at
+# **Dense after Flatten.** Entry $(c, h, w)$ of a map with $C$ channels, height $H$ and width $W$ moves to position
 #
 # $$ \text{PyTorch:}\quad c\,H\,W + h\,W + w \qquad\qquad \text{Keras:}\quad h\,W\,C + w\,C + c $$
 #
-# so the columns of the PyTorch weight have to be permuted: give them their three axes back, move the channels to the end,
-# flatten again. With one channel both orders agree, which is why the perceptron never needs this and the CNN does.
+# So the columns of the PyTorch weight have to be permuted: give them back their three axes, move the channels to the
+# end, flatten again. With one channel both orders agree, which is why the perceptron never needs this and the CNN
+# does.
 #
-# The converter below is a table from layer type to a rule. What the table does not know it refuses: a converter that guesses is
-# worse than none.
-# %% [markdown] lang="zh" of="993e71e0"
+# The converter below is a table from layer type to rule. It refuses what is not in the table: a converter that
+# guesses is worse than none.
+
+# %% [markdown] lang="zh" of="0eeb0190"
+# 两边的参数个数相同。这是必要条件，但还什么都说明不了：次序错了，参数个数也照样相同。
+#
 # ## 搬运权重：三条规则
 #
-# **全连接层。** PyTorch 把 $W$ 存成（输出，输入），计算 $y = x W^{\mathsf T} + b$；Keras 存成（输入，输出），计算 $y = x W + b$。转置即可。
+# **全连接层。** PyTorch 把 $W$ 存成（输出，输入），计算 $y = x W^{\mathsf T} + b$；Keras 存成（输入，输出），
+# 计算 $y = x W + b$。转置即可。
 #
-# **卷积。** PyTorch 的卷积核是（输出，输入，高，宽），Keras 的是（高，宽，输入，输出）：OIHW 变成 HWIO。两边滑动卷积核时都不翻转（第 2 章）。
+# **卷积。** PyTorch 的卷积核是（输出，输入，高，宽），Keras 的是（高，宽，输入，输出），即 OIHW 变成 HWIO。
+# 两边滑动卷积核时都不翻转（第 2 章）。
 #
 # **Flatten 之后的全连接层。** 设特征图有 $C$ 个通道，高 $H$，宽 $W$，元素 $(c, h, w)$ 展平后的位置是
 #
 # $$ \text{PyTorch：}\quad c\,H\,W + h\,W + w \qquad\qquad \text{Keras：}\quad h\,W\,C + w\,C + c $$
 #
-# 所以 PyTorch 权重的各列要重新排列：先还它三条轴，把通道移到最后，再展平。只有一个通道时两种顺序相同，因此感知机用不着这一步，CNN 却少不了。
+# 所以 PyTorch 权重的各列要重新排列：先恢复三条轴，把通道移到最后，再展平。只有一个通道时两种次序相同，
+# 因此感知机用不着这一步，CNN 却少不了。
 #
-# 下面的转换器是一张“层的类型 → 规则”的表。表里没有的，它拒绝转换：会瞎猜的转换器还不如没有。
+# 下面的转换器是一张“层的类型 → 规则”的表。表里没有的，它一概拒绝：会瞎猜的转换器还不如没有。
+
 # %%
 def dense(state, maps):
     """`maps`: (height, width, channels) of the feature map that was flattened right before, or None."""
@@ -232,6 +273,7 @@ def lstm(state, maps):  # both order the gates i, f, candidate, o; PyTorch adds 
 
 
 RULES = {layers.Dense: dense, layers.Conv2D: convolution, layers.BatchNormalization: batch_norm, layers.LSTM: lstm}
+
 # %%
 def carry_over(model, state):
     """Give a Keras model the weights of a PyTorch state {"layer.parameter": array}; layers are matched by name."""
@@ -255,6 +297,7 @@ try:
     carry_over(strange, {"conv_1.weight": np.zeros((2, 4, 3)), "conv_1.bias": np.zeros(2)})
 except TypeError as error:
     print(error)
+
 # %%
 ten_batches = pytorch_twins.batches()  # ten times images (16, 1, 28, 28) and labels (16,)
 for name in pytorch_twins.SHAPES:
@@ -262,11 +305,15 @@ for name in pytorch_twins.SHAPES:
     carry_over(twin, pytorch_twins.starting_state(name))
     logits = twin(np.moveaxis(ten_batches[0][0][:8], 1, -1))  # NCHW -> NHWC
     proofs.equal({f"{name}: PyTorch's logits": pytorch[f"{name}.logits"], "Keras'": logits}, tolerance=1e-6)
-# %% [markdown] lang="en"
+
+# %% [markdown] lang="en" tags=["predict"]
+# `Conv1D` is refused, and for both networks the logits agree.
+#
 # ## Ten steps of training
 #
-# Equal logits prove the forward pass. Ten equal steps prove loss, gradients and optimiser too, and they catch what a forward
-# pass cannot, such as a mean where a sum should be. Here is the loop in both languages.
+# Equal logits check the forward pass. Ten equal training steps check the loss, the gradients and the optimiser as
+# well, and they catch what a forward pass cannot, such as a mean where a sum should be. Here is the loop in both
+# frameworks.
 #
 # | PyTorch | Keras on TensorFlow |
 # |---|---|
@@ -276,27 +323,39 @@ for name in pytorch_twins.SHAPES:
 # | `model.train()`, `model.eval()`: a switch that stays set | `training=True`: an argument of each call |
 # | `with torch.no_grad():` | no tape, no gradient |
 #
-# In daily work all of it is `model.fit`. Everything here runs in float64, so that what remains of a difference is method,
-# not rounding. First the perceptron with SGD: losses, and then weights. Of each parameter the record keeps the norm, and the part that
-# belongs to the first two outputs, which must be the first two columns of Keras' kernel. Then the CNN with Adam. **Predict:** with
-# the same learning rate and the same epsilon, $10^{-8}$, will ten steps of `keras.optimizers.Adam` end where PyTorch's Adam ends?
-# %% [markdown] lang="zh" of="86ee45d2"
+# In daily work, `model.fit` does all of this. Everything here runs in float64, so that any difference left is one of
+# method and not of rounding.
+#
+# First the perceptron with SGD: its ten losses, then its weights. (Of each parameter, the record keeps the norm and
+# the part that belongs to the first two outputs; this part must equal the first two columns of Keras's kernel.) Then
+# the CNN with Adam.
+#
+# **Predict:** with the same learning rate and the same epsilon, $10^{-8}$, will ten steps of `keras.optimizers.Adam`
+# end where PyTorch's Adam ends?
+
+# %% [markdown] lang="zh" of="fb1c1676" tags=["predict"]
+# `Conv1D` 被拒绝了；两个网络的 logits 都对得上。
+#
 # ## 训练十步
 #
-# logits 相等，证明前向计算没错。十步训练都相等，才证明损失、梯度和优化器也没错；前向计算看不出来的毛病，例如该求和处求了平均，也会在这里现形。
-# 下面是同一个循环的两种写法。
+# logits 一致，说明前向计算没错。十步训练都一致，才说明损失、梯度和优化器也没错；有些毛病前向计算看不出来，
+# 例如该求和处求了平均，到这里也会现形。下面是同一个循环的两种写法。
 #
 # | PyTorch | TensorFlow 上的 Keras |
 # |---|---|
 # | `optimizer.zero_grad()`：梯度会一直累加，直到清零 | `GradientTape` 每次从空白开始 |
 # | `loss.backward()` 把梯度写进 `parameter.grad` | `tape.gradient(loss, variables)` 把梯度作为结果返回 |
 # | `optimizer.step()` | `optimizer.apply(gradients, variables)` |
-# | `model.train()`、`model.eval()`：一个拨过去就不动的开关 | `training=True`：每次调用时的参数 |
+# | `model.train()`、`model.eval()`：拨过去就一直有效的开关 | `training=True`：每次调用时的参数 |
 # | `with torch.no_grad():` | 不开 tape，就没有梯度 |
 #
-# 平时这些全由 `model.fit` 代劳。这里一律用 float64，这样剩下的差别就来自方法，而不是舍入。先是用 SGD 的感知机：看损失，再看权重。
-# 记录里保存了每个参数的范数，以及属于前两个输出的那一部分，它应当正是 Keras 权重的前两列。然后是用 Adam 的 CNN。
+# 平时这些全由 `model.fit` 代劳。这里一律用 float64，剩下的差别就只能来自方法，而不是舍入。
+#
+# 先看用 SGD 的感知机：先比十个损失，再比权重。（每个参数只记录了范数，以及属于前两个输出的那一部分；后者应当正好等于 Keras 权重的前两列。
+# ）然后看用 Adam 的 CNN。
+#
 # **先猜：** 学习率相同，epsilon 也同为 $10^{-8}$，`keras.optimizers.Adam` 走十步，会停在 PyTorch 的 Adam 停下的地方吗？
+
 # %%
 print(torch_code["train"])  # PyTorch's loop; below, the same in Keras
 
@@ -323,6 +382,7 @@ def trained_twin(name, optimizer):
 model, losses = trained_twin("perceptron", keras.optimizers.SGD(0.01, momentum=0.9))
 print("losses · 损失:", np.round(losses, 4))
 proofs.equal({"PyTorch's ten losses": pytorch["perceptron.losses"], "Keras'": losses}, tolerance=1e-6)
+
 # %%
 def differences(model, name):
     """{parameter: (largest difference of a weight, difference of the norms) from PyTorch's after ten steps}."""
@@ -341,6 +401,7 @@ def differences(model, name):
 
 for parameter, both in differences(model, "perceptron").items():
     print(f"{parameter:13} differences · 差 < 1e-6: {max(both) < 1e-6}")
+
 # %%
 class AdamOfAlgorithm1(keras.optimizers.Adam):
     """Adam with epsilon where the paper's Algorithm 1 and PyTorch have it: beside the corrected root."""
@@ -359,30 +420,44 @@ for optimizer in (keras.optimizers.Adam(0.001), keras.optimizers.Adam(0.001, eps
     print(f"{type(optimizer).__name__:17} epsilon {optimizer.epsilon:g}: one weight is off by · 一个权重相差 "
           f"{weights / 0.001:.1f} × learning rate · 学习率;  all equal · 全部相等: {max(weights, norms) < 1e-5}")
 proofs.equal({"PyTorch's ten losses": pytorch["padded_cnn.losses"], "AdamOfAlgorithm1's": losses})
-# %% [markdown] lang="en"
-# ## Adam: one name, two places for epsilon
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** No. SGD agrees to the last digit, but after ten steps of Adam some weight is off by more than a whole
+# learning rate, even with the same epsilon. With Keras's own default epsilon it is off by several. A subclass that
+# moves epsilon to where PyTorch has it makes all weights equal.
 #
-# With $\hat m = m / (1 - \beta_1^t)$ and $\hat v = v / (1 - \beta_2^t)$, after $t$ steps:
+# ## Adam: one name, two positions of epsilon
+#
+# With $\hat m = m / (1 - \beta_1^t)$ and $\hat v = v / (1 - \beta_2^t)$, step $t$ is
 #
 # $$ \text{PyTorch:}\quad w \leftarrow w - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon} \qquad\qquad
 #    \text{Keras:}\quad w \leftarrow w - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon / \sqrt{1 - \beta_2^t}} $$
 #
-# So the two do not end at the same place: after ten steps some weight is off by more than a whole learning rate, and a subclass that
-# moves epsilon makes all of them equal. Both forms are in [the paper](https://arxiv.org/abs/1412.6980): Algorithm 1, and the rearrangement printed before section 2.1. At the first
-# step Keras' epsilon weighs about 32 times more, and its default, $10^{-7}$, is ten times PyTorch's. Where gradients are large nobody
-# notices. Where they are as small as epsilon, one moves and the other stands still. **Predict** which, then look at three
-# steps with constant gradients of four sizes. (AdamW decays alike in both, $w \leftarrow (1 - \eta \lambda)\, w$, from another default for $\lambda$.)
-# %% [markdown] lang="zh" of="c9f602b7"
+# Both forms are in [the paper](https://arxiv.org/abs/1412.6980): PyTorch's is Algorithm 1, Keras's is the
+# rearrangement printed right before section 2.1. At the first step, Keras's epsilon counts about 32 times as much,
+# and its default, $10^{-7}$, is ten times PyTorch's.
+#
+# Where gradients are large, you will not notice. Where they are as small as epsilon, one optimiser moves and the
+# other stays put. The cell takes three steps with constant gradients of four sizes. (AdamW's decay is alike in both,
+# $w \leftarrow (1 - \eta \lambda)\, w$; only the default of $\lambda$ differs.)
+
+# %% [markdown] lang="zh" of="aaf5e6ca" tags=["answer"]
+# **答案。** 不会。SGD 连末位都一致；Adam 走十步之后，即使 epsilon 相同，也有权重相差不止一个学习率；若用 Keras 自己的默认 epsilon，
+# 相差就有好几个。写个子类，把 epsilon 挪到 PyTorch 的位置上，所有权重就都对上了。
+#
 # ## Adam：同一个名字，epsilon 放在两个地方
 #
-# 记 $\hat m = m / (1 - \beta_1^t)$，$\hat v = v / (1 - \beta_2^t)$，走了 $t$ 步之后：
+# 记 $\hat m = m / (1 - \beta_1^t)$，$\hat v = v / (1 - \beta_2^t)$，第 $t$ 步是
 #
 # $$ \text{PyTorch：}\quad w \leftarrow w - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon} \qquad\qquad
 #    \text{Keras：}\quad w \leftarrow w - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon / \sqrt{1 - \beta_2^t}} $$
 #
-# 所以两家不会停在同一个地方：十步之后，有的权重相差不止一个学习率；写个子类把 epsilon 挪个位置，就全都相等了。两种形式都出自[原论文](https://arxiv.org/abs/1412.6980)：一种是算法 1，一种是 2.1 节之前印出的改写。第一步时，Keras 的 epsilon 分量要重约 32 倍，
-# 而它的默认值 $10^{-7}$ 又是 PyTorch 的十倍。梯度大时没有人会察觉；梯度小到与 epsilon 相当时，一个在走，另一个原地不动。**先猜**是哪一个，
-# 再看四种大小的恒定梯度走三步的结果。（AdamW 的衰减两边一样，都是 $w \leftarrow (1 - \eta \lambda)\, w$，只是 $\lambda$ 的默认值不同。）
+# 两种形式都出自[原论文](https://arxiv.org/abs/1412.6980)：PyTorch 用的是算法 1，Keras 用的是 2.1 节之前给出的变形。
+# 第一步时，Keras 的 epsilon 相当于放大到约 32 倍，而它的默认值 $10^{-7}$ 又是 PyTorch 的十倍。
+#
+# 梯度大的时候，你察觉不到。梯度小到与 epsilon 相当时，一个在走，另一个几乎原地不动。下面用四种大小的恒定梯度各走三步。
+# （AdamW 的衰减两边一样，都是 $w \leftarrow (1 - \eta \lambda)\, w$，只是 $\lambda$ 的默认值不同。）
+
 # %%
 gradient, learning_rate = pytorch_twins.small_arrays()["gradient"], 0.001
 algorithm_1, m, v = np.zeros(4), np.zeros(4), np.zeros(4)
@@ -401,25 +476,37 @@ adamw.apply([ops.zeros(1, dtype="float64")], [decayed])  # no gradient: all that
 proofs.equal({"PyTorch's AdamW lost": (1 - pytorch["adamw.decayed"]) / 1e-5, "Keras' lost": (1 - decayed.value) / 1e-5})
 for size, one, other in zip(gradient, algorithm_1 / -0.003, moved[0] / -0.003, strict=True):
     print(f"gradient · 梯度 {size:.0e}:  share of a full step · 占整步的比例  PyTorch {one:.3f}   Keras {other:.3f}")
-# %% [markdown] lang="en"
+
+# %% [markdown] lang="en" tags=["predict"]
+# The four last lines tell the story: with large gradients both take full steps; as the gradient approaches epsilon,
+# Keras stops moving long before PyTorch does.
+#
 # ## Momentum: equal until the learning rate changes
 #
 # $$ \text{PyTorch:}\quad v \leftarrow \mu v + g, \quad w \leftarrow w - \eta\, v \qquad\qquad
 #    \text{Keras:}\quad v \leftarrow \mu v - \eta\, g, \quad w \leftarrow w + v $$
 #
-# With a constant $\eta$, Keras' $v$ is $-\eta$ times PyTorch's at every step, so the paths agree: the perceptron above has shown
-# it. Now let $\eta$ fall to a tenth. PyTorch's velocity holds bare gradients, and the *whole* of it is scaled by the new rate. Keras'
-# velocity holds steps already scaled by the old rate, and coasts on. **Predict** which of the two brakes hard, on
-# $L = w^2 / 2$ with $\eta$ falling from 0.02 to 0.002 after ten steps.
-# %% [markdown] lang="zh" of="f4bb8a12"
-# ## 动量：学习率一变，两家就分手
+# With a constant $\eta$, Keras's $v$ is $-\eta$ times PyTorch's at every step, so the paths agree, as they did for
+# the perceptron above. Now let $\eta$ fall to a tenth. PyTorch's velocity holds bare gradients, and the *whole* of it
+# is scaled by the new rate. Keras's velocity holds steps that were already scaled by the old rate.
+#
+# **Predict:** we minimise $L = w^2 / 2$, and $\eta$ falls from 0.02 to 0.002 after ten steps. Which of the two brakes
+# hard?
+
+# %% [markdown] lang="zh" of="d5bdfb7f" tags=["predict"]
+# 最后四行说明了一切：梯度大时，两边都迈整步；梯度一接近 epsilon，Keras 早早就不动了，PyTorch 还在走。
+#
+# ## 动量：学习率一变，两家就分道扬镳
 #
 # $$ \text{PyTorch：}\quad v \leftarrow \mu v + g, \quad w \leftarrow w - \eta\, v \qquad\qquad
 #    \text{Keras：}\quad v \leftarrow \mu v - \eta\, g, \quad w \leftarrow w + v $$
 #
-# $\eta$ 不变时，Keras 的 $v$ 每一步都等于 PyTorch 的 $v$ 乘 $-\eta$，两条路径相同：上面的感知机已经证明。现在让 $\eta$ 降到十分之一。
-# PyTorch 的速度里存的是梯度本身，新学习率一来，*整个*速度都按它缩小；Keras 的速度里存的是已经乘过旧学习率的步子，会继续滑行。
-# **先猜**谁会急刹车：$L = w^2 / 2$，$\eta$ 在十步之后从 0.02 降到 0.002。
+# $\eta$ 不变时，Keras 的 $v$ 每一步都等于 PyTorch 的 $v$ 乘 $-\eta$，所以两条路径相同，上面的感知机就是这样。
+# 现在让 $\eta$ 降到十分之一。PyTorch 的速度里存的是梯度本身，新学习率一来，整个速度都按它缩小；Keras 的速度里存的，
+# 却是已经乘过旧学习率的步子。
+#
+# **先猜：** 求 $L = w^2 / 2$ 的最小值，$\eta$ 在十步之后从 0.02 降到 0.002。急刹车的是哪一个？
+
 # %%
 rates = [0.02] * 10 + [0.002] * 30
 paths = {"NumPy, PyTorch's rule": [1.0], "NumPy, Keras' rule": [1.0], "Keras": [1.0]}
@@ -438,7 +525,8 @@ for rate in rates:
 proofs.equal({"PyTorch": pytorch["sgd.path"], "NumPy": paths["NumPy, PyTorch's rule"]})
 proofs.equal({"Keras": paths["Keras"], "NumPy": paths["NumPy, Keras' rule"]})
 proofs.equal({"the first ten steps of PyTorch": pytorch["sgd.path"][:11], "and of Keras": paths["Keras"][:11]})
-# %%
+
+# %% tags=["hero"]
 figure, axis = plt.subplots(figsize=(7, 3.2))
 axis.plot(pytorch["sgd.path"], plots.LINES[0], marker=plots.MARKERS[0], markersize=4, label="PyTorch")
 axis.plot(paths["Keras"], plots.LINES[1], marker=plots.MARKERS[1], markersize=4, label="Keras")
@@ -452,25 +540,36 @@ plots.show(
     "below zero, and slowly turns level there.",
     alt_zh="前十步两条路径重合下降。此后 PyTorch 的几乎立刻变平，Keras 的继续下降，越过零，慢慢才变平。",
 )
-# %% [markdown] lang="en"
-# Neither is wrong; they are two definitions (PyTorch's documentation of `SGD` says that its form differs from that of
-# [Sutskever et al. 2013](https://proceedings.mlr.press/v28/sutskever13.html)). A recipe with a stepwise schedule behaves differently in the two,
-# for about $1/(1-\mu)$ steps after each drop.
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** PyTorch brakes at once. Keras coasts on, past the minimum at $w = 0$, and then, with its small new
+# learning rate, takes a long time to come back.
 #
-# ## Padding: the same size, another place
+# Neither is wrong; they are two definitions. (PyTorch's documentation of `SGD` says that its form differs from that
+# of [Sutskever et al. 2013](https://proceedings.mlr.press/v28/sutskever13.html).) But a recipe with a stepwise
+# learning-rate schedule behaves differently in the two, because Keras's velocity remembers the old rate for about
+# $1/(1-\mu)$ steps after each drop.
 #
-# PyTorch pads both sides alike: a 3 × 3 kernel with `padding=1` and stride 2. Keras' `"same"` pads as little as needed, and when the
-# number is odd the extra row goes to the end. On a map of 6 × 6 both give 3 × 3. **Predict:** the same numbers?
-# Average pooling hides a second surprise: what counts at the border?
-# %% [markdown] lang="zh" of="97d77376"
-# 两者都没有错，只是定义不同（PyTorch 的 `SGD` 文档也说明，它的形式与
-# [Sutskever 等，2013](https://proceedings.mlr.press/v28/sutskever13.html) 不同）。带阶梯式学习率的配方，每次下降之后大约有 $1/(1-\mu)$ 步，
-# 在两个框架里走得不一样。
+# ## Padding: same size, different position
+#
+# PyTorch pads both sides alike: think of a 3 × 3 kernel with `padding=1` and stride 2. Keras's `"same"` pads as
+# little as needed, and when the number of padded rows is odd, the extra one goes to the end. On a map of 6 × 6, both
+# give 3 × 3 outputs. Are they the same nine numbers? The cell compares them. It also asks a second question, about
+# average pooling: which numbers count at the border?
+
+# %% [markdown] lang="zh" of="ef3bd818" tags=["answer"]
+# **答案。** PyTorch 立刻刹住。Keras 继续滑行，越过了 $w = 0$ 处的最小值；而这时学习率已经很小，要花很久才能退回来。
+#
+# 两者都没有错，只是定义不同。（PyTorch 的 `SGD` 文档也说明，它的形式与 [Sutskever 等，2013](https://proceedings.mlr.press/v28/sutskever13.html) 不同。
+# ）不过，同一份阶梯式学习率调度的配方，放到两个框架里走法就不一样：每次下降之后，大约有 $1/(1-\mu)$ 步，
+# Keras 的速度还记着旧学习率。
 #
 # ## 填充：大小相同，位置不同
 #
-# PyTorch 两侧补得一样多：3 × 3 的卷积核，`padding=1`，步幅 2。Keras 的 `"same"` 能少补就少补，补的总数是奇数时，多出的一行放在末尾。
-# 对 6 × 6 的图，两边都得到 3 × 3。**先猜：** 数也相同吗？平均池化还藏着第二个意外：在边缘处，哪些数算进平均？
+# PyTorch 两侧补得一样多，例如 3 × 3 的卷积核、`padding=1`、步幅 2。Keras 的 `"same"` 能少补就少补，要补的行数是奇数时，
+# 多出的一行放在末尾。对 6 × 6 的图，两边都得到 3 × 3 的输出。这九个数相同吗？下面来比一比。顺便再看平均池化的一个问题：
+# 在边缘处，哪些数算进平均？
+
 # %%
 small = pytorch_twins.small_arrays()
 image, kernel = small["image"].transpose(0, 2, 3, 1), small["kernel"].transpose(2, 3, 1, 0)  # NHWC, HWIO
@@ -484,33 +583,40 @@ proofs.equal({"Keras, 'same'": same, "a row and a column at the end": ops.conv(l
 pooled = layers.AveragePooling2D(3, strides=1, padding="same")(np.ones((1, 4, 4, 1)))
 print("average of ones, corner · 全 1 的平均，角上:  PyTorch", np.round(pytorch["average_pool.padded"][0, 0, 0, 0], 4),
       "  Keras", np.round(pooled[0, 0, 0, 0], 4))
+
 # %% [markdown] lang="en"
-# The nine windows start at other pixels, so all the numbers differ. `ZeroPadding2D(1)` with `"valid"` gives PyTorch's numbers;
-# with stride 1 and an odd kernel the two agree anyway. In average pooling PyTorch counts the padded zeros (unless
-# `count_include_pad=False`), Keras never does.
+# The shapes agree, the numbers do not: the nine windows start at different pixels. `ZeroPadding2D(1)` followed by
+# `"valid"` gives PyTorch's numbers. (With stride 1 and an odd kernel the two agree anyway.) In average pooling,
+# PyTorch counts the padded zeros, so in the corner only four of nine ones remain; `count_include_pad=False` switches
+# that off. Keras never counts them.
 #
-# ## Batch normalisation: the same word, the opposite number
+# ## Batch normalisation: same word, opposite number
 #
-# Both keep a running mean and a running variance $r$ of the batches' values $s$:
+# Both frameworks keep a running mean and a running variance, $r$, of the batches' values, $s$:
 #
 # $$ \text{PyTorch:}\quad r \leftarrow (1 - \alpha)\, r + \alpha\, s, \quad \alpha = 0.1 \qquad\qquad
 #    \text{Keras:}\quad r \leftarrow \mu\, r + (1 - \mu)\, s, \quad \mu = 0.99 $$
 #
-# Both call their number *momentum*. PyTorch's 0.1 is Keras' 0.9, and Keras' default remembers ten times longer. Epsilon is $10^{-5}$ against
-# $10^{-3}$. And PyTorch's running variance is the unbiased one, with $n - 1$, while the batch itself is normalised with $n$.
-# %% [markdown] lang="zh" of="842f0811"
-# 九个窗口的起点不同，所以所有的数都不同。用 `ZeroPadding2D(1)` 加 `"valid"` 就得到 PyTorch 的数；步幅为 1、卷积核边长为奇数时，两边本来就一致。
-# 平均池化时，PyTorch 把补的零也算进平均（除非 `count_include_pad=False`），Keras 从不这样做。
+# Both call their number *momentum*. PyTorch's 0.1 is Keras's 0.9, and Keras's default remembers ten times as long.
+# Epsilon is $10^{-5}$ against $10^{-3}$. And PyTorch's running variance divides by $n - 1$, while the batch itself is
+# normalised with $n$. The cell shows all three.
+
+# %% [markdown] lang="zh" of="f5159b56"
+# 形状一致，数却不同，因为九个窗口的起点不同。先用 `ZeroPadding2D(1)`，再用 `"valid"`，就得到 PyTorch 的结果。
+# （步幅为 1、卷积核边长为奇数时，两边本来就一致。）平均池化时，PyTorch 把补的零也算进平均，所以角上九个数里只有四个是 1；
+# 设 `count_include_pad=False` 就不算。Keras 从来不算。
 #
-# ## 批量归一化：同一个词，相反的数
+# ## 批量归一化：词相同，数相反
 #
-# 两边都为每批的统计量 $s$（均值和方差）维护一个滑动值 $r$：
+# 批量归一化（batch normalisation，D2L 作批量规范化）在两边都为每批的统计量 $s$（均值和方差）维护一个滑动值 $r$：
 #
 # $$ \text{PyTorch：}\quad r \leftarrow (1 - \alpha)\, r + \alpha\, s, \quad \alpha = 0.1 \qquad\qquad
 #    \text{Keras：}\quad r \leftarrow \mu\, r + (1 - \mu)\, s, \quad \mu = 0.99 $$
 #
-# 两边都把自己的数叫作 *momentum*。PyTorch 的 0.1 相当于 Keras 的 0.9，而 Keras 的默认值记性要长十倍。epsilon 一边是 $10^{-5}$，
-# 一边是 $10^{-3}$。另外，PyTorch 的滑动方差是除以 $n - 1$ 的无偏方差，而归一化这一批本身时除以 $n$。
+# 两边都把自己的这个数叫作 momentum。PyTorch 的 0.1 相当于 Keras 的 0.9，而 Keras 的默认值记得更久，是它的十倍。
+# epsilon 一边是 $10^{-5}$，一边是 $10^{-3}$。另外，PyTorch 的滑动方差除以 $n - 1$，归一化这一批本身时却除以 $n$。
+# 下面一一核对。
+
 # %%
 rows, count = small["rows"], len(small["rows"])  # (8, 3)
 norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype="float64")
@@ -529,26 +635,35 @@ proofs.equal({
 carried = [np.ones(3), np.zeros(3), pytorch["batch_norm.running_mean"], pytorch["batch_norm.running_var"]]
 norm.set_weights(carried)
 proofs.equal({"PyTorch, eval()": pytorch["batch_norm.evaluation"], "Keras, weights carried over": norm(rows, training=False)})
+
 # %% [markdown] lang="en"
-# In a batch of 8 the variance shows the difference; in batches of hundreds it does not matter. A trained network carries its
-# running values over and answers exactly alike. One more trap for whoever fine-tunes: in Keras a batch normalisation layer with
-# `trainable = False` also runs in inference mode; in PyTorch `requires_grad = False` leaves its running values moving.
+# In a batch of 8 the difference in the running variance is visible; in batches of hundreds it does not matter. A
+# trained network takes its running values along and gives the same answers. There is one more trap if you fine-tune:
+# in Keras, a batch normalisation layer with `trainable = False` also runs in inference mode; in PyTorch,
+# `requires_grad = False` leaves its running values moving.
 #
 # ## Recurrent layers: gates, biases, and where reset acts
 #
-# PyTorch's `LSTM` orders its gates *i, f, g, o*; Keras' *i, f, c, o* is the same order, since *g* and *c* are two letters for the candidate.
-# PyTorch adds two biases where one would do, so carry their sum. `GRU` is different: *r, z, n* in PyTorch, *z, r, h* in Keras, and there
-# the two biases do **not** add up, because one of them is inside the reset gate's product. Keras keeps both with `reset_after=True`,
-# its default. The GRU is exercise 3; here is the LSTM.
-# %% [markdown] lang="zh" of="725f2fb8"
-# 一批只有 8 个样本时，方差的差别看得见；一批几百个时就无关紧要了。训练好的网络把滑动值一起搬过来，回答便完全相同。微调的人还要当心一个坑：
-# 在 Keras 里，批量归一化层设 `trainable = False` 之后会同时进入推断模式；在 PyTorch 里，`requires_grad = False` 并不会让滑动值停下来。
+# PyTorch's `LSTM` orders its gates *i, f, g, o*. Keras's *i, f, c, o* is the same order, since *g* and *c* are two
+# letters for the candidate. PyTorch adds two biases where one would do, so carry their sum.
 #
-# ## 循环层：门的顺序、偏置，以及重置门作用在哪里
+# `GRU` is different. Its gates are *r, z, n* in PyTorch and *z, r, h* in Keras, and its two biases do **not** add up,
+# because one of them is inside the product with the reset gate. Keras keeps both if `reset_after=True`, its default.
+# The GRU is exercise 3; here is the LSTM.
+
+# %% [markdown] lang="zh" of="04831d7e"
+# 一批只有 8 个样本时，滑动方差的差别看得见；一批几百个时就无关紧要了。训练好的网络把滑动值一起搬过来，
+# 给出的答案就完全相同。微调时还要当心一个坑：在 Keras 里，批量归一化层设 `trainable = False` 之后会同时进入推断模式；
+# 在 PyTorch 里，`requires_grad = False` 并不会让滑动值停下来。
 #
-# PyTorch 的 `LSTM` 按 *i, f, g, o* 排列各门；Keras 的 *i, f, c, o* 其实是同一个顺序，*g* 和 *c* 只是候选值的两种写法。PyTorch 在一个偏置就够的地方放了两个，
-# 搬运时取它们的和。`GRU` 就不同了：PyTorch 是 *r, z, n*，Keras 是 *z, r, h*；而且两个偏置**不能**相加，因为其中一个在重置门的乘积里面。
+# ## 循环层：门的顺序、偏置，以及重置门的位置
+#
+# PyTorch 的 `LSTM` 按 i, f, g, o 排列各门；Keras 的 i, f, c, o 其实是同一个顺序，g 和 c 只是候选值的两种记法。
+# PyTorch 在一个偏置就够的地方放了两个，搬运时取它们的和。
+#
+# `GRU` 就不同了。PyTorch 的门是 r, z, n，Keras 是 z, r, h；而且两个偏置**不能**相加，因为其中一个在与重置门相乘的括号里面。
 # Keras 默认的 `reset_after=True` 会把两个都保留。GRU 留作练习 3，这里先看 LSTM。
+
 # %%
 state = {key.split(".")[1]: value for key, value in small.items() if key.startswith("lstm")}
 print("PyTorch:", {key: value.shape for key, value in state.items()})
@@ -557,17 +672,27 @@ recurrent.build(small["sequence"].shape)
 recurrent.set_weights(lstm(state, None))
 print("Keras:  ", {weight.name: tuple(weight.shape) for weight in recurrent.weights})
 proofs.equal({"PyTorch's LSTM": pytorch["lstm.outputs"], "Keras'": recurrent(small["sequence"])})
+
 # %% [markdown] lang="en"
+# Four arrays became three, and the outputs agree at every time step.
+#
 # ## Defaults, read from the signatures
 #
-# What nobody writes down differs most. First the starting weights. PyTorch's dense and convolutional layers call
-# `kaiming_uniform_(a=√5)`, and the √5 makes it uniform in $\pm 1/\sqrt{\text{fan in}}$, for the biases too; Keras' Glorot uniform is
-# $\pm\sqrt{6/(\text{fan in} + \text{fan out})}$ with biases of zero. A uniform variable in $\pm a$ has standard deviation $a/\sqrt 3$.
-# %% [markdown] lang="zh" of="db0841fc"
-# ## 默认值：从函数签名里读出来
+# The largest differences are in what nobody writes down. First the initial weights. PyTorch's dense and convolutional
+# layers call `kaiming_uniform_(a=√5)`. The √5 makes it uniform in $\pm 1/\sqrt{\text{fan in}}$, and the biases get
+# the same range. Keras's Glorot uniform is $\pm\sqrt{6/(\text{fan in} + \text{fan out})}$, with biases of zero. A
+# uniform variable in $\pm a$ has the standard deviation $a/\sqrt 3$, so the first cell can compare what was drawn
+# with the formula. The second cell reads twelve defaults out of the function signatures.
+
+# %% [markdown] lang="zh" of="995eb2b7"
+# 四个数组变成了三个，每个时间步的输出都一致。
 #
-# 差别最大的，往往是谁也没写出来的东西。先看初始权重。PyTorch 的全连接层和卷积层调用 `kaiming_uniform_(a=√5)`，这个 √5 使它变成 $\pm 1/\sqrt{\text{输入数}}$ 内的均匀分布，
-# 偏置也一样；Keras 的 Glorot 均匀分布是 $\pm\sqrt{6/(\text{输入数} + \text{输出数})}$，偏置为零。$\pm a$ 内均匀分布的标准差是 $a/\sqrt 3$。
+# ## 默认值：从函数签名里查出来
+#
+# 差别最大的，往往是谁也没写出来的东西。先看初始权重。PyTorch 的全连接层和卷积层调用 `kaiming_uniform_(a=√5)`，
+# 这个 √5 使它成为 $\pm 1/\sqrt{\text{输入数}}$ 内的均匀分布，偏置也取同样的范围。Keras 的 Glorot 均匀分布是 $\pm\sqrt{6/(\text{输入数} + \text{输出数})}$，
+# 偏置为零。$\pm a$ 内均匀分布的标准差是 $a/\sqrt 3$，所以第一个单元可以拿实际抽到的权重与公式核对。第二个单元从函数签名里查出十二个默认值。
+
 # %%
 for name, fan_in, fan_out, layer in [("linear", 784, 128, layers.Dense(128)), ("conv", 9 * 32, 9 * 64, layers.Conv2D(64, 3))]:
     layer.build((None, 784) if name == "linear" else (None, 7, 7, 32))
@@ -580,6 +705,7 @@ bias = type(layers.Dense(1).bias_initializer).__name__
 print("bias · 偏置:      PyTorch up to · 最大", np.round(pytorch["initial.linear_bias"][1], 4), "  Keras", bias)
 uniform = layers.Embedding(1, 1).embeddings_initializer
 print("embedding · 嵌入: PyTorch std", np.round(pytorch["initial.embedding"][0], 1), "  Keras uniform ±", uniform.maxval)
+
 # %%
 PAIRS = {
     "Adam lr": (keras.optimizers.Adam, "learning_rate"), "Adam eps": (keras.optimizers.Adam, "epsilon"),
@@ -595,35 +721,42 @@ for name, (kind, argument) in PAIRS.items():
     default = inspect.signature(kind.__init__).parameters[argument].default
     mark = "  same · 相同" if default == recorded.defaults[name] else ""
     print(f"{name:34}{recorded.defaults[name]:>8g}   {kind.__name__ + ' ' + argument:36}{default:>8g}{mark}")
-# %% [markdown] lang="en"
-# One line of twelve agrees. (Dropout is an old worry that has no ground here: `p` and `rate` both mean the share that is
-# dropped.)
+
+# %% [markdown] lang="en" tags=["predict"]
+# Of twelve lines, one agrees. (Dropout, which many people worry about, is harmless: `p` and `rate` both mean the
+# share that is dropped.)
 #
 # ## Experiment: what does a forgotten default cost?
 #
-# A perceptron with batch normalisation, SGD with momentum, 6,000 digits. The *baseline* is the faithful translation. Each of
-# the four others forgets one thing:
+# We train a perceptron with batch normalisation by SGD with momentum, on 6,000 digits. The baseline, `as in PyTorch`,
+# is the faithful translation. Each of the four others forgets one thing:
 #
-# - **Keras' start**: Glorot weights and biases of zero instead of PyTorch's;
-# - **momentum 0.99**: Keras' default in batch normalisation;
-# - **momentum 0.1**: PyTorch's number, copied as it stands;
-# - **from_logits forgotten**: logits go into Keras' loss, which by default expects probabilities.
+# - `Keras' start`: Glorot weights and biases of zero instead of PyTorch's;
+# - `momentum 0.99`: Keras's default in batch normalisation;
+# - `momentum 0.1`: PyTorch's number, copied as it is;
+# - `from_logits forgotten`: logits go into Keras's loss, which by default expects probabilities.
 #
-# Test accuracy is measured after each epoch (nothing is chosen by it). **Predict:** which mistake costs most after one
-# epoch, and which is repaired by longer training?
-# %% [markdown] lang="zh" of="4b0a8c61"
-# 十二行里只有一行相同。（Dropout 常让人担心，这里却没有问题：`p` 与 `rate` 都是被丢弃的比例。）
+# Test accuracy is measured after each epoch; nothing is chosen by it.
+#
+# **Predict:** which mistake costs most after one epoch, and which is repaired by training longer?
+
+# %% [markdown] lang="zh" of="8301662f" tags=["predict"]
+# 十二行里只有一行相同。（Dropout 常让人担心，其实没有问题：`p` 与 `rate` 都是丢弃的比例。）
 #
 # ## 实验：忘掉一个默认值，代价多大？
 #
-# 一个带批量归一化的感知机，用带动量的 SGD 训练 6,000 个数字。*基线*是忠实的译本，另外四个各忘了一件事：
+# 用 6,000 个手写数字，以带动量的 SGD 训练一个带批量归一化的感知机。基线是忠实的译本，图例里叫 `as in PyTorch`；
+# 另外四个各忘了一件事：
 #
-# - **Keras' start**：用 Glorot 权重和零偏置，而不是 PyTorch 的初始化；
-# - **momentum 0.99**：批量归一化用 Keras 的默认值；
-# - **momentum 0.1**：把 PyTorch 的数原样抄过来；
-# - **from_logits forgotten**：把 logits 交给 Keras 的损失，而它默认要的是概率。
+# - `Keras' start`：用 Glorot 权重和零偏置，而不是 PyTorch 的初始化；
+# - `momentum 0.99`：批量归一化用 Keras 的默认值；
+# - `momentum 0.1`：把 PyTorch 的数原样抄过来；
+# - `from_logits forgotten`：把 logits 交给 Keras 的损失，而它默认要的是概率。
 #
-# 每轮之后都测一次测试准确率（不用它作任何选择）。**先猜：** 一轮之后哪个错误代价最大？哪个训练久一点自然就好了？
+# 每轮之后都测一次测试准确率，但不用它作任何选择。
+#
+# **先猜：** 一轮之后，哪个错误代价最大？哪个错误练久一点就自己好了？
+
 # %%
 VARIANTS = {
     "as in PyTorch": {},
@@ -646,6 +779,7 @@ def normalised_perceptron(start="pytorch", momentum=0.9):
 
 
 print({name: normalised_perceptron(**choices).count_params() for name, choices in VARIANTS.items()})
+
 # %% tags=["nbval-ignore-output"]
 digits, epochs = datasets.mnist(), choose(smoke=1, laptop=6, full=20)
 count, every = choose(smoke=1_000, laptop=6_000, full=60_000), choose(smoke=10, laptop=2, full=1)
@@ -671,6 +805,7 @@ for (name, choices), (key, band) in zip(VARIANTS.items(), bands.items(), strict=
     curves[name] = history["val_accuracy"]
     results.record(f"{key}.first_epoch_accuracy", curves[name][0], band=band[0])
     results.record(f"{key}.test_accuracy", curves[name][-1], band=band[1])
+
 # %% tags=["nbval-ignore-output"]
 figure, axis = plt.subplots(figsize=(8.5, 3.8))
 for index, (name, curve) in enumerate(curves.items()):
@@ -693,33 +828,50 @@ plots.show(
     alt_zh="五个网络每轮之后的测试错误率，对数坐标。四条曲线挨得很近：第一轮之后 momentum 0.99 最高，最后一轮之后 momentum 0.1 最高。"
     "忘了 from_logits 的网络远在上方，一直是平的。",
 )
-# %% [markdown] lang="en"
-# **One mistake of four is fatal, and it is the one in the loss.** It raises no error and trains to the end; why so little is learned, the
-# clinic below shows. **The other three lie within the spread of the seeds**, so far as three seeds can tell. Momentum 0.99 usually
-# starts behind: after the 94 batches of an epoch, $0.99^{94} \approx 0.39$ of the starting values, mean 0 and variance 1, are still in
-# its running values. That repairs itself. With 0.1 the running values are little more than those of the last batch, and the curve tends to stay a
-# little worse. Keras' start is not a mistake at all, only another choice.
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer. One mistake of four is fatal, and it is the one in the loss.** The network with `from_logits` forgotten
+# ends at {{no_logits.test_accuracy:.1%}} (three seeds: {{seeds:no_logits.test_accuracy:.1%}}), the faithful one at
+# {{faithful.test_accuracy:.1%}}. It raises no error and trains to the end; why it learns so little, the clinic below
+# shows.
 #
-# Do defaults not matter, then? They do; **accuracy forgives them**. A port that differs by a default cannot be told by its accuracy, while
-# its logits give it away at once. That is why this chapter compares numbers and not scores.
+# **The other three cannot be told from the faithful port by three seeds**: their ranges overlap at the end. Two
+# tendencies show in two seeds of three. Momentum 0.99 starts behind: after the 94 batches of an epoch,
+# $0.99^{94} \approx 0.39$ of the initial values, mean 0 and variance 1, is still in its running values; training
+# longer repairs that. With momentum 0.1 the running values are little more than those of the last batch, and the
+# network ends a little lower. Keras's initial weights are not a mistake at all, only a different choice.
+#
+# Do defaults not matter, then? They do, but **accuracy does not show it**. You cannot recognise a port with a wrong
+# default by its accuracy; its logits give it away at once. That is why this chapter compares numbers and not scores.
 #
 # ## Clinic: "a softmax at the end, then cross entropy"
 #
-# Often printed in PyTorch listings: a network that ends in `nn.Softmax`, trained with `nn.CrossEntropyLoss`. That loss applies the
-# (log-)softmax itself, so it is applied twice. **Predict:** what is the smallest loss that such a network can reach with ten
-# classes, if it is right *and* certain? And what does Keras do with the same mistake, and with the opposite one: logits
-# given to a loss that expects probabilities? (Chapter 4 trains networks with these mistakes; here the two frameworks are asked what they say to them.)
-# %% [markdown] lang="zh" of="359dd7bb"
-# **四个错误里只有一个是致命的，就是损失里的那个。** 它不报错，照样训练到底；为什么几乎什么也没学到，下面的门诊会说明。
-# **另外三个都落在种子的散布范围之内**，至少三个种子分不出高下。momentum 0.99 通常起步落后：一轮 94 批之后，滑动值里还剩 $0.99^{94} \approx 0.39$ 的初始值
-# （均值 0、方差 1）；训练久了自然就好。用 0.1 时，滑动值几乎就是最后一批的值，曲线往往一直略差一点。Keras 的初始化根本不算错误，只是另一种选择。
+# You will meet this in many PyTorch listings: a network that ends in `nn.Softmax` and is trained with
+# `nn.CrossEntropyLoss`. That loss applies the (log-)softmax itself, so it is applied twice. What is then the smallest
+# loss that such a network can reach with ten classes, if it is right *and* certain? And what does Keras say to this
+# mistake, and to the opposite one, logits given to a loss that expects probabilities? (Chapter 4 trains networks with
+# these mistakes; here we ask the two frameworks what they make of them.)
+
+# %% [markdown] lang="zh" of="c92c8db1" tags=["answer"]
+# **答案：四个错误里只有一个是致命的，就是损失里的那个。** 忘了 `from_logits` 的网络最后的准确率是 {{no_logits.test_accuracy:.1%}}（三个种子：
+# {{seeds:no_logits.test_accuracy:.1%}}），忠实的译本是 {{faithful.test_accuracy:.1%}}。它不报错，照样训练到底；
+# 为什么几乎什么也没学到，下面的门诊会说明。
 #
-# 那么默认值就不重要了吗？重要；只是**准确率会宽恕它们**。移植时错了一个默认值，从准确率看不出来，从 logits 却一眼就能看穿。所以本章比较的是数，而不是分数。
+# **另外三个，三个种子分不出它们与忠实的译本孰高孰低**，最后的范围互相重叠。有两种倾向在三个种子里出现了两次。
+# momentum 0.99 起步落后：一轮 94 批之后，滑动值里还剩 $0.99^{94} \approx 0.39$ 的初始值（均值 0、方差 1），
+# 练久了自然就好。用 momentum 0.1 时，滑动值几乎就是最后一批的值，最终略低一点。Keras 的初始化根本不算错误，
+# 只是另一种选择。
+#
+# 那么默认值就不重要了吗？重要，只是**从准确率看不出来**。移植时错了一个默认值，准确率说明不了什么，logits 却一眼就能看穿。
+# 所以本章比较的是数值，而不是分数。
 #
 # ## 门诊：“最后加 softmax，再用交叉熵”
 #
-# PyTorch 代码里常见这样的写法：网络以 `nn.Softmax` 结尾，损失用 `nn.CrossEntropyLoss`。可是这个损失自己就要做（对数）softmax，于是做了两次。
-# **先猜：** 十个类别时，这样的网络即使答对*而且*十分确信，损失最小能到多少？同样的错误，Keras 会怎样处理？相反的错误，即把 logits 交给要求概率的损失，又会怎样？（第 4 章用这些错误训练过网络，这里只问两个框架对它们说什么。）
+# PyTorch 代码里常见这样的写法：网络以 `nn.Softmax` 结尾，损失用 `nn.CrossEntropyLoss`。可是这个损失自己就要做（对数）softmax，
+# 于是做了两次。那么十个类别时，这样的网络即使答对了，而且十分确信，损失最小能到多少？同样的错误，Keras 会怎样处理？相反的错误，
+# 即把 logits 交给要求概率的损失，又会怎样？（第 4 章用这些错误训练过网络，这里只问两个框架怎样对待它们。
+# ）
+
 # %%
 logits, labels = small["logits"], small["labels"]
 probabilities = layers.Softmax(dtype="float64")(logits)
@@ -738,31 +890,45 @@ print(f"logits given to Keras' default · logits 交给 Keras 的默认损失: {
 certain = np.eye(10)[[3]]  # probability 1 for the right one of ten
 print(f"softmax twice, right and certain · 两次 softmax，答对且确信: {float(right(np.array([3]), certain)):.4f} = ln(e + 9) - 1 =",
       np.round(np.log(np.e + 9) - 1, 4))
-# %% [markdown] lang="en"
-# **Diagnosis.** PyTorch takes the probabilities for logits and says nothing; the loss has a floor of $\ln(e + 9) - 1$, and the
-# gradients are weak because every "logit" lies between 0 and 1. Such a network learns, slowly, which is why the mistake survives in
-# print. Keras remembers which tensor came out of a softmax, goes back to its logits, and warns; hand it the same numbers as a plain array
-# and it cannot help either. Against the opposite mistake, logits without `from_logits=True`, there is no net: they are clipped to
-# between 0 and 1 as if they were probabilities. A clipped number passes no gradient back: once most logits lie outside, training
-# stands still. (Documented in `torch.nn.CrossEntropyLoss` and `keras.losses.SparseCategoricalCrossentropy`.)
+
+# %% [markdown] lang="en" tags=["predict"]
+# **Diagnosis.** PyTorch takes the probabilities for logits and says nothing. The loss has a floor of
+# $\ln(e + 9) - 1$, the last line, and the gradients are weak, because every "logit" lies between 0 and 1. Such a
+# network learns, slowly, which is why the mistake survives in tutorials. Keras remembers which tensor came out of a
+# softmax, goes back to its logits, and warns. If you hand it the same numbers as a plain array, it cannot help
+# either.
+#
+# Against the opposite mistake, logits without `from_logits=True`, there is no protection. The logits are clipped to
+# between 0 and 1 as if they were probabilities, and a clipped number passes no gradient back: once most logits lie
+# outside, training stops. (Documented in `torch.nn.CrossEntropyLoss` and
+# `keras.losses.SparseCategoricalCrossentropy`.)
 #
 # ## Clinic: "to convert a model, transpose its weights"
 #
-# A recipe often given, and right for two of our three rules. What happens to whoever forgets the third? Below, a network that flattens
-# as PyTorch does (`Permute` puts the channels first) is trained on digits; then its weights go to the ordinary Keras twin, once
-# with transposes only, once by `carry_over`. No shape is wrong, nothing complains. **Predict:** accuracy, and how sure the naive
-# network is of its answers.
-# %% [markdown] lang="zh" of="8b835b7c"
-# **诊断。** PyTorch 把概率当成 logits，一声不响；损失的下限是 $\ln(e + 9) - 1$，而且每个“logit”都在 0 和 1 之间，梯度很弱。
-# 这样的网络照样会学，只是慢，所以这个错误才能一直印下去。Keras 记得哪个张量是 softmax 的输出，会退回到它的 logits，并发出警告；
-# 如果把同样的数当作普通数组给它，它也无能为力。对相反的错误，即给了 logits 却没写 `from_logits=True`，就没有任何保护了：
-# 它们被当作概率，截断到 0 和 1 之间。被截断的数传不回梯度：大多数 logit 一旦跑到外面，训练就停在原地。（见 `torch.nn.CrossEntropyLoss` 与 `keras.losses.SparseCategoricalCrossentropy` 的文档。）
+# This advice is given often, and it is right for two of our three rules. What happens if you forget the third? Below,
+# a network that flattens as PyTorch does (`Permute` puts the channels first) is trained on digits. Then its weights
+# go to the ordinary Keras twin, once with transposes only (`naive`), once by `carry_over` (`repaired`). No shape is
+# wrong, and nothing complains.
+#
+# **Predict:** what accuracy does the naive twin have, and how confident is it in its answers?
+
+# %% [markdown] lang="zh" of="6f444855" tags=["predict"]
+# **诊断。** PyTorch 把概率当成 logits，一声不响。损失的下限是 $\ln(e + 9) - 1$（最后一行），而且每个“logit”都在 0 和 1 之间，
+# 梯度很弱。这样的网络照样会学，只是慢，所以这个错误才会在教程里一直流传下来。Keras 记得哪个张量是 softmax 的输出，
+# 会退回到它的 logits，并发出警告；如果把同样的数当作普通数组给它，它也无能为力。
+#
+# 对相反的错误，即给了 logits 却没写 `from_logits=True`，就没有任何保护了。它们被当作概率，截断到 0 和 1 之间；
+# 被截断的数传不回梯度，大多数 logit 一旦落在范围之外，训练就停住了。（见 `torch.nn.CrossEntropyLoss` 与 `keras.losses.SparseCategoricalCrossentropy` 的文档。
+# ）
 #
 # ## 门诊：“转换模型，把权重转置一下就行”
 #
-# 这个秘诀常有人给，对我们三条规则中的两条也确实成立。忘了第三条会怎样？下面训练一个像 PyTorch 那样展平的网络（`Permute` 把通道放到最前），
-# 然后把它的权重搬到普通的 Keras 孪生网络里：一次只做转置，一次用 `carry_over`。形状没有一处不对，也没有任何报错。
-# **先猜：** 准确率是多少？搬错了的网络对自己的答案有多大把握？
+# 常有人这样建议，对三条规则中的两条也确实成立。忘了第三条会怎样？下面训练一个像 PyTorch 那样展平的网络（`Permute` 把通道放到最前），
+# 然后把它的权重搬到普通的 Keras 孪生网络里：一次只做转置（naive，搬错的），一次用 `carry_over`（repaired，
+# 搬对的）。形状没有一处不对，也没有任何报错。
+#
+# **先猜：** 搬错的网络准确率是多少？它对自己的答案，置信度（confidence）有多高？
+
 # %% tags=["nbval-ignore-output"]
 keras.utils.clear_session()
 keras.utils.set_random_seed(SEED)
@@ -785,6 +951,7 @@ for layer in naive.layers:
         part = {key.split(".")[1]: value for key, value in state.items() if key.split(".")[0] == layer.name}
         layer.set_weights(RULES[type(layer)](part, None))
 proofs.equal({"trained, channel by channel": torch_order(x_test[:20]), "carried over": repaired(x_test[:20])})
+
 # %% tags=["nbval-ignore-output"]
 answers = {}
 for name, network in {"repaired": repaired, "naive": naive}.items():
@@ -799,6 +966,7 @@ bands = {
 for name, (answer, confidence) in answers.items():
     results.record(f"flatten_{name}.accuracy", np.mean(answer == y_test[: len(answer)]), band=bands[name][0])
     results.record(f"flatten_{name}.mean_confidence", np.mean(confidence), band=bands[name][1])
+
 # %% tags=["nbval-ignore-output"]
 shown = np.argsort(-answers["naive"][1] * (answers["naive"][0] != y_test[: len(answers["naive"][0])]))[:8]
 titles = [f"naive: {answers['naive'][0][i]}, {100 * answers['naive'][1][i]:.0f} %\nrepaired: {answers['repaired'][0][i]}" for i in shown]
@@ -808,26 +976,32 @@ plots.show(
     "reads them right.",
     alt_zh="八个写得清清楚楚的测试数字。搬错的网络把每个都认成别的数字，而且几乎十拿九稳；修好的网络读对了。",
 )
-# %% [markdown] lang="en"
-# **Diagnosis.** $64 \cdot 7 \cdot 7 = 7 \cdot 7 \cdot 64$, so every shape fits, and each weight meets a number that belongs to another channel and
-# place. The accuracy is that of guessing. The confidence is not: whoever guesses among ten should be sure to one part in ten, and this network
-# claims several times that. With the columns permuted the twin gives the logits of the trained network again. A network that ends in global pooling has
-# nothing to flatten and needs no permutation.
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** The naive twin gets {{flatten_naive.accuracy:.1%}} right, about what guessing would give, and claims a
+# mean confidence of {{flatten_naive.mean_confidence:.0%}}. A network that guesses among ten classes should be
+# confident to one tenth; this one claims several times that. Since $64 \cdot 7 \cdot 7 = 7 \cdot 7 \cdot 64$, every
+# shape fits, but each weight meets a number of a different channel and position. With the columns permuted, the twin
+# gives the logits of the trained network again, and {{flatten_repaired.accuracy:.1%}}. (A network that ends in global
+# pooling has nothing to flatten and needs no permutation.)
 #
 # ## A phrase book, checked
 #
-# Every name below is looked up when the cell runs (PyTorch's too, where it is installed). A `!` marks the pairs for which this
-# chapter has found a difference that raises no error. (`BinaryCrossentropy` is marked for the same reason as its sparse sister: its
-# default, too, expects probabilities.)
-# %% [markdown] lang="zh" of="48530acf"
-# **诊断。** $64 \cdot 7 \cdot 7 = 7 \cdot 7 \cdot 64$，所以形状全都吻合，可是每个权重遇到的都是另一个通道、另一个位置的数。准确率与瞎猜无异，把握却不是：
-# 在十个里瞎猜，只该有十分之一的把握，这个网络自称的却是它的好几倍，真是信心十足的胡说。把各列重新排好，孪生网络就又给出训练好的网络的 logits。
-# 以全局池化收尾的网络没有东西要展平，也就不需要重排。
+# Every name below is looked up when the cell runs; PyTorch's too, where it is installed. A `!` marks the pairs for
+# which this chapter has found a difference that raises no error. (`BinaryCrossentropy` is marked for the same reason
+# as its sparse relative: by default it, too, expects probabilities.)
+
+# %% [markdown] lang="zh" of="558bb0d6" tags=["answer"]
+# **答案。** 搬错的网络只对了 {{flatten_naive.accuracy:.1%}}，与瞎猜差不多，自称的平均置信度却有 {{flatten_naive.mean_confidence:.0%}}。
+# 在十个类别里瞎猜，置信度只该有十分之一，它自称的却是这个数的好几倍，真是信心十足的胡说。因为 $64 \cdot 7 \cdot 7 = 7 \cdot 7 \cdot 64$，
+# 形状全都吻合，可是每个权重遇到的都是另一个通道、另一个位置的数。把各列重新排好，孪生网络就又给出训练好的网络的 logits，
+# 准确率是 {{flatten_repaired.accuracy:.1%}}。（以全局池化收尾的网络没有东西要展平，也就不需要重排。）
 #
 # ## 一本核对过的对照表
 #
-# 下面的每个名字，运行这个单元时都会去查一遍（装了 PyTorch 的话，它的名字也查）。带 `!` 的，是本章发现了“不报错的差别”的那些。
+# 下面的每个名字，运行这个单元时都会去查一遍；装了 PyTorch 的话，它的名字也查。带 `!` 的，是本章发现了“不报错的差别”的那些。
 # （`BinaryCrossentropy` 也带 `!`，原因与上面那个交叉熵一样：它默认要的也是概率。）
+
 # %%
 PHRASES = """
 nn.Module keras.Model | nn.Linear ! keras.layers.Dense | nn.Conv2d ! keras.layers.Conv2D
@@ -850,38 +1024,63 @@ for words in map(str.split, PHRASES.strip().replace("|", "\n").splitlines()):
         for part in name.split(".")[1:]:
             found = getattr(found, part)  # an AttributeError here: the phrase book is out of date
     print(f"torch.{words[0]:36}{'!' if len(words) == 3 else ' '} {words[-1]}")
-# %% [markdown] lang="en"
-# ## What no table says
+
+# %% [markdown] lang="en" tags=["summary"]
+# ## What you measured
 #
-# - **Loaders.** `DataLoader(shuffle=True)` and `fit(shuffle=True)` both reshuffle every epoch, in orders that no seed makes equal. To compare
-#   runs, fix the order of the batches, as `pytorch_twins.batches` does; to compare recipes, use several seeds and a spread.
-# - **Remainders.** Both keep a smaller last batch unless told otherwise (`drop_last`, `drop_remainder`).
-# - **Modes.** Forgetting `model.eval()` leaves dropout on and batch normalisation moving. Keras' `predict` and `evaluate` never
-#   forget; a bare `model(images)` runs in inference mode.
-# - **Backends.** Keras 3 also runs *on* PyTorch or JAX: set `KERAS_BACKEND=torch` before the first import. What is written in `keras.layers`
-#   and `keras.ops` moves along. What this course writes in TensorFlow would have to change: `tf.GradientTape`, `tf.data`'s details,
-#   `tf.distribute`, the custom loops. The course has not been run on other backends. And a backend does not translate anybody's PyTorch code: axis
-#   order and defaults remain Keras'.
+# - PyTorch and Keras agree number for number, in float64: logits of two networks, ten steps of SGD, an LSTM. Adam
+#   agrees once epsilon is moved.
+# - The faithful translation reaches {{faithful.test_accuracy:.1%}} (three seeds:
+#   {{seeds:faithful.test_accuracy:.1%}}).
+# - With batch normalisation's momentum copied wrongly it is {{momentum_01.test_accuracy:.1%}} (three seeds:
+#   {{seeds:momentum_01.test_accuracy:.1%}}): accuracy cannot tell the two apart, logits can.
+# - With `from_logits` forgotten it is {{no_logits.test_accuracy:.1%}} (three seeds:
+#   {{seeds:no_logits.test_accuracy:.1%}}), without any error.
+# - Transposed but not permuted, a trained CNN falls from {{flatten_repaired.accuracy:.1%}} to
+#   {{flatten_naive.accuracy:.1%}} and still claims {{flatten_naive.mean_confidence:.0%}} confidence.
+#
+# | | PyTorch | Keras |
+# |---|---|---|
+# | dense layer | $x W^{\mathsf T} + b$, $W$ (out, in) | $x W + b$, $W$ (in, out) |
+# | kernel of a convolution | OIHW | HWIO |
+# | flattened position of $(c, h, w)$ | $cHW + hW + w$ | $hWC + wC + c$ |
+# | momentum | $v \leftarrow \mu v + g$, $\;w \leftarrow w - \eta v$ | $v \leftarrow \mu v - \eta g$, $\;w \leftarrow w + v$ |
+# | Adam's denominator | $\sqrt{\hat v} + \epsilon$ | $\sqrt{\hat v} + \epsilon / \sqrt{1 - \beta_2^t}$ |
+# | running statistics | $(1 - \alpha)\, r + \alpha s$ | $\mu r + (1 - \mu)\, s$, with $\mu = 1 - \alpha$ |
 #
 # ### Exercise 1 · easy — where "same" pads
 #
-# Write `same_padding(size, kernel, stride)`: how many rows Keras' `padding="same"` adds before and after an axis of `size`. The output
-# has $\lceil \text{size} / \text{stride} \rceil$ places; pad as little as is needed, and let an odd row go after.
-# %% [markdown] lang="zh" of="7d2735c0"
-# ## 表里没有的事
+# Write `same_padding(size, kernel, stride)`: how many rows does Keras's `padding="same"` add before and after an axis
+# of length `size`? The output has $\lceil \text{size} / \text{stride} \rceil$ positions. Pad as little as is needed,
+# and let an odd row go after.
+
+# %% [markdown] lang="zh" of="ba71379d" tags=["summary"]
+# ## 你测到了什么
 #
-# - **数据加载。** `DataLoader(shuffle=True)` 和 `fit(shuffle=True)` 都在每轮重新打乱，而任何种子都不能让两边的顺序相同。要比较两次运行，就像 `pytorch_twins.batches`
-#   那样固定批的顺序；要比较两种配方，就用多个种子，看散布范围。
-# - **余数。** 不另外说明时，两边都保留最后那个较小的批（`drop_last`、`drop_remainder`）。
-# - **模式。** 忘了 `model.eval()`，随机失活就一直开着，批量归一化也一直在变。Keras 的 `predict` 和 `evaluate` 不会忘；直接调用 `model(images)` 就是推断模式。
-# - **后端。** Keras 3 也可以运行在 PyTorch 或 JAX *之上*：在第一次导入之前设 `KERAS_BACKEND=torch`。用 `keras.layers` 和 `keras.ops`
-#   写的部分跟着走；本课程里用 TensorFlow 写的部分则要改：`tf.GradientTape`、`tf.data` 的细节、`tf.distribute`、自己写的训练循环。本课程没有在别的后端上运行过。
-#   还要记住：换后端并不会替你翻译别人的 PyTorch 代码，轴的顺序和默认值仍然是 Keras 的。
+# - 用 float64，PyTorch 与 Keras 的每个数都一致：两个网络的 logits、十步 SGD、一个 LSTM。Adam 要把 epsilon 挪个位置，
+#   才一致。
+# - 忠实的译本准确率是 {{faithful.test_accuracy:.1%}}（三个种子：{{seeds:faithful.test_accuracy:.1%}}）。
+# - 批量归一化的 momentum 抄错了，准确率是 {{momentum_01.test_accuracy:.1%}}（三个种子：{{seeds:momentum_01.test_accuracy:.1%}}）。
+#   从准确率分不出两者，从 logits 可以。
+# - 忘了 `from_logits`，准确率是 {{no_logits.test_accuracy:.1%}}（三个种子：{{seeds:no_logits.test_accuracy:.1%}}），
+#   一个错也不报。
+# - 训练好的 CNN 只转置、不重排，准确率就从 {{flatten_repaired.accuracy:.1%}} 跌到 {{flatten_naive.accuracy:.1%}}，
+#   自称的置信度却还有 {{flatten_naive.mean_confidence:.0%}}。
+#
+# | | PyTorch | Keras |
+# |---|---|---|
+# | 全连接层 | $x W^{\mathsf T} + b$，$W$（输出，输入） | $x W + b$，$W$（输入，输出） |
+# | 卷积核 | OIHW | HWIO |
+# | $(c, h, w)$ 展平后的位置 | $cHW + hW + w$ | $hWC + wC + c$ |
+# | 动量 | $v \leftarrow \mu v + g$，$\;w \leftarrow w - \eta v$ | $v \leftarrow \mu v - \eta g$，$\;w \leftarrow w + v$ |
+# | Adam 的分母 | $\sqrt{\hat v} + \epsilon$ | $\sqrt{\hat v} + \epsilon / \sqrt{1 - \beta_2^t}$ |
+# | 滑动统计量 | $(1 - \alpha)\, r + \alpha s$ | $\mu r + (1 - \mu)\, s$，其中 $\mu = 1 - \alpha$ |
 #
 # ### 练习 1 · 易 —— “same” 补在哪里
 #
-# 写出 `same_padding(size, kernel, stride)`：Keras 的 `padding="same"` 在长度为 `size` 的轴前、后各补几行，返回（前，后）。输出有
-# $\lceil \text{size} / \text{stride} \rceil$ 个位置；能少补就少补，总数为奇数时，多出的一行补在后面。
+# 写出 `same_padding(size, kernel, stride)`：Keras 的 `padding="same"` 在长度为 `size` 的轴前、后各补几行？返回（前，
+# 后）。输出有 $\lceil \text{size} / \text{stride} \rceil$ 个位置；能少补就少补，总数为奇数时，多出的一行补在后面。
+
 # %% tags=["exercise"]
 def same_padding(size, kernel, stride):
     """(rows before, rows after) that padding="same" adds."""
@@ -890,23 +1089,31 @@ def same_padding(size, kernel, stride):
     total = max((places - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
     ### END SOLUTION
+
 # %% tags=["check"]
 exercises.check("10.same_padding", same_padding)
+
 # %% [markdown] lang="en" tags=["hint"]
 # The last window begins at `(places - 1) * stride` and needs `kernel` rows from there. How many are missing? It can be none: never
 # pad a negative number.
+
 # %% [markdown] lang="zh" of="2b1a95b3" tags=["hint"]
 # 最后一个窗口从 `(places - 1) * stride` 开始，从那里起需要 `kernel` 行。还缺几行？也可能一行不缺：补的行数不能是负数。
+
 # %% [markdown] lang="en"
 # ### Exercise 2 · medium — the way back
 #
-# A colleague wants your Keras network in PyTorch. Write `to_linear(kernel, maps)`: from the Keras kernel (in, out) of the dense layer after `Flatten`
-# of maps (height, width, channels), make the weight (out, in) of the `nn.Linear` after a channels-first flatten.
-# %% [markdown] lang="zh" of="90481004"
+# A colleague wants to use your Keras network in PyTorch. Write `to_linear(kernel, maps)`. `kernel` is the Keras
+# kernel (in, out) of the dense layer after `Flatten`, and `maps` is the shape (height, width, channels) of what was
+# flattened. Return the weight (out, in) of the `nn.Linear` that follows a channels-first flatten.
+
+# %% [markdown] lang="zh" of="409bad55"
 # ### 练习 2 · 中 —— 原路返回
 #
-# 同事想在 PyTorch 里用你的 Keras 网络。写出 `to_linear(kernel, maps)`：`kernel` 是 `Flatten` 之后那个全连接层的 Keras 权重（输入，输出），`maps` 是展平前特征图的
-# （高，宽，通道）；返回通道在前展平之后 `nn.Linear` 的权重（输出，输入）。
+# 同事想在 PyTorch 里用你的 Keras 网络。写出 `to_linear(kernel, maps)`：`kernel` 是 `Flatten` 之后那个全连接层的 Keras 权重（输入，
+# 输出），`maps` 是展平前特征图的形状（高，宽，通道）。返回通道在前展平时，接在后面的 `nn.Linear` 的权重（输出，
+# 输入）。
+
 # %% tags=["exercise"]
 def to_linear(kernel, maps):
     """PyTorch's weight (out, in) from a Keras kernel (in, out) behind Flatten."""
@@ -915,24 +1122,33 @@ def to_linear(kernel, maps):
     units = kernel.shape[1]
     return kernel.reshape(height, width, channels, units).transpose(3, 2, 0, 1).reshape(units, -1)
     ### END SOLUTION
+
 # %% tags=["check"]
 exercises.check("10.to_linear", to_linear)
+
 # %% [markdown] lang="en" tags=["hint"]
-# Give the inputs their three axes in the order in which Keras flattened them. Then put the axes where PyTorch wants them: out first, then
-# channels, height, width. Flatten the last three. It is not the converter's `dense` run again: that one reads the other order.
-# %% [markdown] lang="zh" of="6a8bb1b9" tags=["hint"]
-# 先按 Keras 展平时的顺序，把输入的三条轴还原。再把各轴放到 PyTorch 要的位置：输出在最前，然后是通道、高、宽。最后把后三条轴展平。
-# 不能把转换器里的 `dense` 再用一遍：它读的是另一种顺序。
+# Give the inputs back their three axes, in the order in which Keras flattened them. Then move the axes to where
+# PyTorch wants them: out first, then channels, height, width. Flatten the last three. The converter's `dense` will
+# not do: it starts from the other order.
+
+# %% [markdown] lang="zh" of="dd60e316" tags=["hint"]
+# 先按 Keras 展平时的次序，把输入的三条轴恢复出来。再把各轴移到 PyTorch 要的位置：输出在最前，然后是通道、高、宽。
+# 最后把后三条轴展平。转换器里的 `dense` 不能直接拿来用：它是从另一种次序出发的。
+
 # %% [markdown] lang="en"
 # ### Exercise 3 · hard — the GRU
 #
-# Write `gru(state)`: from `weight_ih_l0` (3 units, features), `weight_hh_l0` (3 units, units), `bias_ih_l0` and `bias_hh_l0` (3 units) make
-# Keras' list: kernel (features, 3 units), recurrent kernel (units, 3 units), bias (2, 3 units). PyTorch orders the gates *r, z, n*, Keras *z, r, h*.
-# %% [markdown] lang="zh" of="916a0fcd"
+# Write `gru(state)`. The state holds `weight_ih_l0` (3 units, features), `weight_hh_l0` (3 units, units), and
+# `bias_ih_l0` and `bias_hh_l0` (3 units each). Return Keras's list: kernel (features, 3 units), recurrent kernel
+# (units, 3 units), bias (2, 3 units). PyTorch orders the gates *r, z, n*, Keras *z, r, h*.
+
+# %% [markdown] lang="zh" of="f9567375"
 # ### 练习 3 · 难 —— GRU
 #
-# 写出 `gru(state)`：由 `weight_ih_l0`（3 units，features）、`weight_hh_l0`（3 units，units）、`bias_ih_l0` 和 `bias_hh_l0`（各 3 units），做出 Keras 要的列表：
-# 输入权重（features，3 units）、循环权重（units，3 units）、偏置（2，3 units）。门的顺序，PyTorch 是 *r, z, n*，Keras 是 *z, r, h*。
+# 写出 `gru(state)`。`state` 里有 `weight_ih_l0`（3 units，features）、`weight_hh_l0`（3 units，units），
+# 以及 `bias_ih_l0` 和 `bias_hh_l0`（各 3 units）。返回 Keras 要的列表：输入权重（features，3 units）、循环权重（units，
+# 3 units）、偏置（2，3 units）。门的顺序，PyTorch 是 r, z, n，Keras 是 z, r, h。
+
 # %% tags=["exercise"]
 def gru(state):
     """Keras' [kernel, recurrent kernel, bias] from the state of a PyTorch GRU."""
@@ -944,56 +1160,103 @@ def gru(state):
     bias = np.stack([reorder(state["bias_ih_l0"]), reorder(state["bias_hh_l0"])])  # (2, 3 units)
     return [reorder(state["weight_ih_l0"]).T, reorder(state["weight_hh_l0"]).T, bias]
     ### END SOLUTION
+
 # %% tags=["check"]
 exercises.check("10.gru", gru)
+
 # %% [markdown] lang="en" tags=["hint"]
-# `np.split(rows, 3)` cuts the first axis into the three gates; put them together in the other order, and only then transpose. Do this to all four
-# arrays. The biases stay apart: stack them, inputs' first.
-# %% [markdown] lang="zh" of="c19d1214" tags=["hint"]
-# `np.split(rows, 3)` 沿第一条轴切成三个门；换个顺序拼回去，然后才转置。四个数组都要这样处理。两个偏置不能合并：叠在一起，输入的在前。
+# `np.split(rows, 3)` cuts the first axis into the three gates. Put them together in the new order, and only then
+# transpose. Do this to all four arrays. The biases stay apart: stack them, the inputs' bias first.
+
+# %% [markdown] lang="zh" of="417927de" tags=["hint"]
+# `np.split(rows, 3)` 沿第一条轴切成三个门；换个顺序拼回去，然后才转置。四个数组都要这样处理。两个偏置不能合并：
+# 叠在一起，输入的偏置在前。
+
 # %% tags=["quiz", "nbval-ignore-output"]
 exercises.quiz("10")
+
 # %% [markdown] lang="en"
+# ## What no table says
+#
+# - **Loaders.** `DataLoader(shuffle=True)` and `fit(shuffle=True)` both reshuffle every epoch, in orders that no seed
+#   makes equal. To compare runs, fix the order of the batches, as `pytorch_twins.batches` does; to compare recipes,
+#   use several seeds and look at the spread.
+# - **Remainders.** Both keep a smaller last batch unless told otherwise (`drop_last`, `drop_remainder`).
+# - **Modes.** If you forget `model.eval()`, dropout stays on and batch normalisation keeps moving. Keras's `predict`
+#   and `evaluate` never forget, and a bare `model(images)` runs in inference mode.
+# - **Backends.** Keras 3 also runs *on* PyTorch or JAX: set `KERAS_BACKEND=torch` before the first import. What is
+#   written in `keras.layers` and `keras.ops` moves along. What this course writes in TensorFlow would have to change:
+#   `tf.GradientTape`, `tf.data`, `tf.distribute`, the custom loops. The course has not been run on other backends.
+#   And a backend does not translate anybody's PyTorch code: axis order and defaults remain Keras's.
+#
 # ## Where it is used, and what to read
 #
-# Papers are reproduced across frameworks, pretrained weights travel from one to the other (KerasHub does for many models what `carry_over` does for
-# four layers), and old projects change house. The rule that has carried this chapter carries those too: **the same numbers in, the same numbers
-# out, layer by layer, before anybody trains.** When two networks disagree, compare after the first layer, then the second; the trap sits where
-# they part.
+# Papers are reproduced across frameworks, pretrained weights travel from one to the other (KerasHub does for many
+# models what `carry_over` does for four layers), and old projects are moved. The rule of this chapter helps with all
+# of them: **the same numbers in, the same numbers out, layer by layer, before anybody trains.** When two networks
+# disagree, compare them after the first layer, then after the second; the trap is where they part.
 #
 # - [PyTorch's SGD](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html) and
-#   [GRU](https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html): both pages state the difference from other definitions.
-# - [Keras' BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/): on `training` and `trainable`.
-# - Paszke et al. 2019, [*PyTorch: an imperative style, high-performance deep learning library*](https://arxiv.org/abs/1912.01703).
+#   [GRU](https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html): both pages state the difference from
+#   other definitions.
+# - [Keras's BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/): on `training`
+#   and `trainable`.
+# - Paszke et al. 2019, [*PyTorch: an imperative style, high-performance deep learning
+#   library*](https://arxiv.org/abs/1912.01703).
 # - Glorot and Bengio 2010, [on initialisation](https://proceedings.mlr.press/v9/glorot10a.html); He et al. 2015,
-#   [*Delving deep into rectifiers*](https://arxiv.org/abs/1502.01852); Ioffe and Szegedy 2015, [*Batch normalization*](https://arxiv.org/abs/1502.03167).
+#   [*Delving deep into rectifiers*](https://arxiv.org/abs/1502.01852); Ioffe and Szegedy 2015, [*Batch
+#   normalization*](https://arxiv.org/abs/1502.03167).
+# - [*Dive into Deep Learning*](https://d2l.ai/) shows most of its code in PyTorch, TensorFlow and JAX side by side:
+#   good material for a first translation of your own.
 #
-# **What the full profile changes.** The experiment takes all 60,000 digits and twenty epochs, the flatten clinic all digits and
-# five epochs. The proofs of equality stay as they are: ten steps in float64 say all they can say. In the stored full run (one
-# seed, `notebooks/results/full-10.json`; a few minutes) the faithful port and two of its harmless variants end within a tenth of
-# a point of each other, momentum 0.1 a little lower, as here. The fatal mistake gets no better with time: after twenty epochs
-# that network reads fewer digits than after the first. And training longer makes the wrongly converted network surer, not better.
+# **What the full profile changes.** The experiment takes all 60,000 digits and twenty epochs, the flatten clinic all
+# digits and five epochs. The comparisons number for number stay as they are: ten steps in float64 say all they can
+# say. In the stored full run (one seed, `notebooks/results/full-10.json`) the faithful port ends at
+# {{full:faithful.test_accuracy:.1%}}, Keras's start at {{full:keras_start.test_accuracy:.1%}}, momentum 0.99 at
+# {{full:momentum_99.test_accuracy:.1%}} and momentum 0.1 at {{full:momentum_01.test_accuracy:.1%}}. The fatal mistake
+# gets no better with time: {{full:no_logits.first_epoch_accuracy:.1%}} after the first epoch,
+# {{full:no_logits.test_accuracy:.1%}} after twenty. And the longer training of the wrongly converted network makes it
+# more confident ({{full:flatten_naive.mean_confidence:.0%}}), not better ({{full:flatten_naive.accuracy:.1%}}).
 #
-# There is no next chapter. You have measured nearly everything that this course claimed, and some of it came out differently than
-# expected. Take a problem of your own, with data of your own. Start with a baseline, use three seeds, write your prediction down before
-# you run, and when the number is not what you thought, be glad: that is where the learning is.
-# %% [markdown] lang="zh" of="624d32c2"
-# ## 用在哪里，读些什么
+# There is no next chapter. You have measured most of what this course claimed, and some of it came out differently
+# than expected. Take a problem of your own, with data of your own. Start with a baseline, use three seeds, and write
+# your prediction down before you run. When the number is not what you thought, be glad: that is where the learning
+# is.
+
+# %% [markdown] lang="zh" of="bdbb5845"
+# ## 表里没有的事
 #
-# 论文要跨框架复现，预训练权重要从一家搬到另一家（`carry_over` 对四种层做的事，KerasHub 对许多模型都做好了），老项目也会搬家。支撑本章的那条规矩，
-# 在这些地方同样管用：**先别训练；同样的数进去，一层一层看，出来的也要是同样的数。** 两个网络对不上时，先比第一层之后，再比第二层之后；它们在哪里分开，坑就在哪里。
+# - **数据加载。** `DataLoader(shuffle=True)` 和 `fit(shuffle=True)` 都在每轮重新打乱，而任何种子都不能让两边的顺序相同。
+#   要比较两次训练，就像 `pytorch_twins.batches` 那样固定批的顺序；要比较两种配方，就用多个种子，看结果的范围。
+# - **余数。** 不另外说明时，两边都保留最后那个较小的批（`drop_last`、`drop_remainder`）。
+# - **模式。** 忘了 `model.eval()`，随机失活（dropout，D2L 作暂退法）就一直开着，批量归一化也一直在变。
+#   Keras 的 `predict` 和 `evaluate` 不会忘；直接调用 `model(images)` 就是推断模式。
+# - **后端。** Keras 3 也可以运行在 PyTorch 或 JAX **之上**：在第一次导入之前设 `KERAS_BACKEND=torch`。
+#   用 `keras.layers` 和 `keras.ops` 写的部分跟着走；本课程里用 TensorFlow 写的部分则要改：`tf.GradientTape`、`tf.data`、`tf.distribute`、自己写的训练循环。
+#   本课程没有在别的后端上运行过。还要记住，换后端并不会替你翻译别人的 PyTorch 代码，轴的顺序和默认值仍然是 Keras 的。
 #
-# - [PyTorch 的 SGD](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html) 和
-#   [GRU](https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html)：两页文档都说明了与其他定义的差别。
-# - [Keras 的 BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/)：讲 `training` 与 `trainable`。
-# - Paszke 等，2019，[*PyTorch: an imperative style, high-performance deep learning library*](https://arxiv.org/abs/1912.01703)。
-# - Glorot 与 Bengio，2010，[论初始化](https://proceedings.mlr.press/v9/glorot10a.html)；He 等，2015，
-#   [*Delving deep into rectifiers*](https://arxiv.org/abs/1502.01852)；Ioffe 与 Szegedy，2015，[*Batch normalization*](https://arxiv.org/abs/1502.03167)。
+# ## 应用与延伸阅读
 #
-# **换成 full 配置会怎样。** 实验用全部 60,000 个数字训练二十轮，Flatten 门诊用全部数字训练五轮。证明相等的那些单元不变：float64
-# 下的十步，能说明的已经全说明了。在保存的 full 运行里（一个种子，见 `notebooks/results/full-10.json`，只要几分钟），忠实移植的网络和两种无害的变体，
-# 最后相差不过千分之一，momentum 0.1 略低，与本页相同。致命的那个错误，时间再多也没有好转：二十轮之后，
-# 读对的数字比第一轮之后还少。而权重转换错了的网络，练得越久只是越自信，并没有更准。
+# 论文要跨框架复现，预训练权重要从一家搬到另一家（`carry_over` 对四种层做的事，KerasHub 对许多模型都做好了），
+# 老项目也要搬家。本章的规矩在这些地方同样管用：**先别训练；给同样的数，一层一层看，出来的也要是同样的数。** 两个网络对不上时，
+# 先比第一层之后，再比第二层之后；它们在哪里分开，坑就在哪里。
 #
-# 后面没有下一章了。这门课说过的话，你几乎都亲手量过一遍，有些结果还出乎意料。现在，找一个自己的问题，用自己的数据。先做基线，用三个种子，运行之前写下你的猜测；
-# 如果结果与你想的不一样，那就高兴吧：学问正在那里。
+# - [PyTorch 的 SGD](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html) 和 [GRU](https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html)：
+#   两篇文档都说明了与其他定义的差别。
+# - [Keras 的 BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/)：
+#   讲 `training` 与 `trainable`。
+# - Paszke 等，2019，[PyTorch: an imperative style, high-performance deep learning library](https://arxiv.org/abs/1912.01703)。
+# - Glorot 与 Bengio，2010，[论初始化](https://proceedings.mlr.press/v9/glorot10a.html)；He 等，2015，[Delving deep into rectifiers](https://arxiv.org/abs/1502.01852)；
+#   Ioffe 与 Szegedy，2015，[Batch normalization](https://arxiv.org/abs/1502.03167)。
+# - 中文：[《动手学深度学习》](https://zh.d2l.ai/)的大部分代码有 PyTorch、TensorFlow 等几种写法，并排对照，
+#   正好拿来练习自己翻译。
+#
+# **换成 full 配置会怎样。** 实验用全部 60,000 个样本训练二十轮，Flatten 门诊用全部样本训练五轮。逐个数核对的单元不变：
+# float64 下的十步，能说明的已经全说明了。在保存的 full 结果里（一个种子，见 `notebooks/results/full-10.json`），
+# 忠实的译本最后是 {{full:faithful.test_accuracy:.1%}}，Keras' start 是 {{full:keras_start.test_accuracy:.1%}}，
+# momentum 0.99 是 {{full:momentum_99.test_accuracy:.1%}}，momentum 0.1 是 {{full:momentum_01.test_accuracy:.1%}}。
+# 致命的那个错误，时间再多也没有好转：第一轮之后 {{full:no_logits.first_epoch_accuracy:.1%}}，二十轮之后 {{full:no_logits.test_accuracy:.1%}}。
+# 而权重搬错了的网络，练得越久只是越自信（置信度 {{full:flatten_naive.mean_confidence:.0%}}），并没有更准（准确率 {{full:flatten_naive.accuracy:.1%}}）。
+#
+# 后面没有下一章了。这门课说过的话，你大多亲手量过一遍，有些结果还出乎意料。现在，找一个自己的问题，用自己的数据。
+# 先做基线，用三个种子，运行之前写下你的猜测。如果结果与你想的不一样，那就恭喜你：真正的学习就从这里开始。

@@ -86,7 +86,7 @@ ANSWERS = {
                 "as long as",
             ),
             (lambda sequence, kernel, dilation: _correlate(sequence, kernel, 1), "dilation"),
-            (lambda sequence, kernel, dilation: _correlate(sequence, kernel[::-1], dilation), "turned"),
+            (lambda sequence, kernel, dilation: _correlate(sequence, kernel[::-1], dilation), "flipped"),
             (lambda sequence, kernel, dilation: _correlate(sequence[::-1], kernel, dilation)[::-1], "future"),
             (lambda sequence, kernel, dilation: -_correlate(sequence, kernel, dilation), "numbers differ"),
         ],

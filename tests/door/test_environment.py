@@ -169,7 +169,7 @@ def test_no_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: gigabyte_free)
     # If the check were missing, this test must fail at once and not install the real requirements.
     monkeypatch.setattr(environment, "_make_venv", lambda *_: pytest.fail("went on without room"))
-    with pytest.raises(SetupError, match="4 GB needed, 1.0 GB free"):
+    with pytest.raises(SetupError, match="4.5 GB needed, 1.0 GB free"):
         environment.set_up()
     assert not (tmp_path / "venv").exists()
 

@@ -45,9 +45,7 @@ def test_solved_chapters_pass_run_on_two_replicas(number, tmp_path):
     (chapter,) = choose([number])
     path = tmp_path / "notebooks" / "en" / f"{chapter.stem}.ipynb"
     files.write(path, nbformat.writes(build.solved_notebook(source.read(chapter), "en")))
-    code, statuses, text = runners.run(
-        tmp_path / "notebooks", tmp_path / "report", COURSE_CPU_REPLICAS="2"
-    )
+    code, statuses, text = runners.run(tmp_path / "notebooks", tmp_path / "report", COURSE_CPU_REPLICAS="2")
     assert (code, statuses) == (0, {number: "passed"}), text
     executed = nbformat.read(tmp_path / "report" / "notebooks" / "en" / path.name, as_version=4)
     outputs = [output for cell in assemble.code_cells(executed) for output in cell.outputs]

@@ -13,6 +13,7 @@ import yaml
 
 import course_utils
 from course_utils import __main__ as entry
+from course_utils.workshop import readme
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
@@ -147,6 +148,89 @@ def test_a_pull_request_follows_the_steps_of_the_guide():
     asked = commands(GITHUB / "PULL_REQUEST_TEMPLATE.md")
     assert len(asked) == 3
     assert asked <= commands(ROOT / "CONTRIBUTING.md")
+
+
+# --- the front page -------------------------------------------------------------------------------------------
+
+PAGES = tuple(readme.LANGUAGE)
+FRONT_PAGE = tomllib.loads((ROOT / "notebooks" / "front_page.toml").read_text(encoding="utf-8"))
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_what_is_generated_in_the_front_pages_is_what_the_notebooks_say():
+    assert readme.update(ROOT, check=True) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_front_page_shows_the_commands_that_there_are(name):
+    text = page(name)
+    called = set(COMMAND.findall(text))
+    assert {"lab", "run", "test", "doctor", "kernel"} <= called <= set(entry.COMMANDS)
+    # What .ci/run does.
+    assert re.search(r"^python3 -m course_utils test(?: +#.*)?$", text, re.MULTILINE)
+    assert 'exec python3 -m course_utils test "$@"' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_links_of_a_front_page_lead_somewhere(name):
+    text = page(name)
+    targets = set(re.findall(r"\]\(([^)]+)\)|(?:src|href)=\"([^\"]+)\"", text))
+    places = {one or other for one, other in targets}
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert {place for place in places if place.startswith("#")} <= anchors
+    files = {place for place in places if not place.startswith(("#", "http"))}
+    assert len(files) > 20 and [place for place in files if not (ROOT / place).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_paragraph_of_a_front_page_begins_with_a_comment(name):
+    # Markdown would take the whole line for HTML.
+    assert re.findall(r"^ {0,3}<!--\{\{.*", page(name), re.MULTILINE) == []
+
+
+def test_both_front_pages_say_the_same_sizes():
+    said = [set(re.findall(r"course:(\w+_gb)", page(name))) for name in PAGES]
+    assert (
+        said[0]
+        == said[1]
+        == {
+            "disk_gb",
+            "download_gb",
+            "installed_gb",
+            "memory_gb",
+            "cuda_download_gb",
+            "cuda_disk_gb",
+        }
+    )
+    # No size of the set-up is typed: only the chapters' limit and the table of what was run where have others.
+    for name in PAGES:
+        generated = re.sub(r"<!--\{\{[^\n]*?<!---->", "", page(name).split("<!-- results:begin -->")[0])
+        typed = re.findall(r"^(?!\|).*\d GB.*$", generated, re.MULTILINE)
+        assert typed == []
+
+
+def test_the_front_page_speaks_both_languages():
+    def texts(words):
+        if isinstance(words, dict) and "en" in words:
+            yield words
+        elif isinstance(words, dict):
+            for value in words.values():
+                yield from texts(value)
+        elif isinstance(words, list):
+            for value in words:
+                yield from texts(value)
+
+    both = list(texts(FRONT_PAGE))
+    assert len(both) > 80
+    for words in both:
+        assert words["en"] and words["zh"] and re.search(r"[\u4e00-\u9fff]|^[A-Za-z]+：", words["zh"]), words
+        assert words["en"].count("{") == words["zh"].count("{"), words
+        numbers = [sorted(re.findall(r"\{\{.*?\}\}", words[language])) for language in ("en", "zh")]
+        assert numbers[0] == numbers[1], words
 
 
 # --- the version ----------------------------------------------------------------------------------------------

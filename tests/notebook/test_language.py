@@ -53,7 +53,7 @@ def test_vs_code_names_the_notebook(monkeypatch):
     monkeypatch.undo()
     for name in ("COURSE_LANGUAGE", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
-    names = {"__vsc_ipynb_file__": "/home/li/course/notebooks/zh/04_softmax_and_loss.ipynb"}
+    names = {"__vsc_ipynb_file__": "/course/notebooks/zh/04_softmax_and_loss.ipynb"}
     shell = types.SimpleNamespace(user_ns=names)
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
     assert language.current() == "zh"
