@@ -1,91 +1,60 @@
-"""Checks of chapter 1, background."""
+"""Checks of chapter 1, a network from scratch."""
 
 import numpy as np
 
+from course_utils import datasets
 from course_utils.exercises import close, exercise, expect
+from course_utils.topics import first_network
+
+RECIPE_DIGITS, RECIPE_VIEWS, RECIPE_GOAL = 5_000, 20_000, 0.94
 
 
-@exercise("01.count_parameters")
-def count_parameters(answer):
-    """Sizes from hand, each picked for one mistake."""
-    found = answer([3, 2])
+@exercise("01.cross_entropy")
+def cross_entropy(answer):
+    """Two rows whose probabilities are known from hand."""
+    scores = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])  # softmax gives these probabilities back
+    found = answer(scores.copy(), np.array([0, 2]))
+    losses = np.array([np.log(2), -np.log(0.8)])
     expect(
-        found != 6,
-        "只数了权重：每个输出还有一个偏置",
-        "only the weights were counted: every output has a bias too",
-    )
-    expect(found != 9, "偏置属于输出，不属于输入", "a bias belongs to every output, not to every input")
-    expect(
-        found != 11, "输入没有偏置：只有后面一层才有", "the input has no biases: only the layer after it has"
+        np.ndim(found) == 0,
+        "应返回一个数：对各个样本取平均",
+        "one number should be returned: the mean over the examples",
     )
     expect(
-        found == 8,
-        "[3, 2] 应有 3·2 个权重和 2 个偏置，共 8 个",
-        "[3, 2] has 3·2 weights and 2 biases, 8 in all",
-    )
-    found = answer([784, 128, 10])
-    expect(
-        found != 784 * 10 + 10,
-        "不要跳过中间层：逐对看相邻的大小",
-        "the layer in the middle was skipped: go through neighbouring pairs",
+        not close(found, -losses.mean()),
+        "损失应为正：log 前面要加负号",
+        "the loss is positive: put a minus in front of the logarithm",
     )
     expect(
-        found != 784 * 128 + 128,
-        "只数了第一层：后面各层也要加上",
-        "that is the first layer alone: add the later ones",
+        not close(found, losses.sum()),
+        "这是总和：应对样本取平均",
+        "this is the sum over the examples: take the mean",
     )
     expect(
-        found != 784 * 128 * 10 + 128 + 10,
-        "各层的权重相加，不是把所有大小乘在一起",
-        "layers add up: do not multiply all sizes with each other",
-    )
-    expect(found == 101_770, "[784, 128, 10] 应得 101,770", "[784, 128, 10] should give 101,770")
-    expect(answer([5, 4, 3, 2]) == 24 + 15 + 8, "再多一层也要能算", "it should work for any number of layers")
-    expect(answer([7]) == 0, "只有输入、没有层时，参数为 0", "an input alone has no layer: 0 parameters")
-
-
-@exercise("01.training_days")
-def training_days(answer):
-    """A training of exactly one day at full speed, then one thing at a time."""
-    found = answer(1_000, 14_400, 1, 1_000, 1.0)
-    expect(
-        not close(found, 86_400),
-        "这是秒数：再除以一天的秒数",
-        "these are seconds: divide by the seconds of a day",
-    )
-    expect(not close(found, 24), "这是小时数：应为天数", "these are hours: the result should be days")
-    expect(
-        not close(found, 1 / 3),
-        "只算了前向（2ND）：反向还要它的两倍，合计 6ND",
-        "2ND is the forward pass alone: the backward pass costs twice that, 6ND together",
+        not close(found, losses.mean() / np.log(2)),
+        "用了以 2 为底的对数，单位成了比特：应取自然对数",
+        "that is in bits: take the natural logarithm, not the one to base 2",
     )
     expect(
-        not close(found, 2 / 3),
-        "只算了反向（4ND）：还有前向，合计 6ND",
-        "4ND is the backward pass alone: add the forward pass, 6ND together",
+        not close(found, np.mean([0.5, 0.2])),
+        "这是 1 减概率的平均值：应取 −log(概率)",
+        "this is the mean of one minus the probability: take −log(probability)",
     )
     expect(
-        close(found, 1),
-        "1,000 个参数、14,400 个词元、每秒 1,000 FLOPs，应为 1 天",
-        "1,000 parameters, 14,400 tokens, 1,000 FLOP/s should take 1 day",
+        not close(found, -scores.mean(axis=1).mean()),
+        "只取正确类别的概率，其他类别不参与",
+        "take the probability of the right class alone, not of all classes",
     )
-    half = answer(1_000, 14_400, 1, 1_000, 0.5)
     expect(
-        not close(half, 0.5),
-        "利用率越低，时间越长：应除以它，而不是乘",
-        "a lower utilisation takes longer: divide by it, do not multiply",
+        close(found, losses.mean()),
+        "数值不对：先算 softmax，再取每一行正确类别的概率",
+        "the value is wrong: softmax first, then from each row the probability of the right class",
     )
-    expect(not close(half, 1), "没有用到利用率", "the utilisation was not used")
-    expect(close(half, 2), "利用率 0.5 时应需要 2 天", "at a utilisation of 0.5 it should take 2 days")
-    four = answer(1_000, 14_400, 4, 1_000, 1.0)
+    shifted = answer(scores + np.array([[3.0], [-2.0]]), np.array([0, 2]))
     expect(
-        not close(four, 4), "设备越多越快：应除以设备数", "more devices are faster: divide by their number"
-    )
-    expect(close(four, 0.25), "4 台设备应需要四分之一天", "4 devices should take a quarter of a day")
-    expect(
-        close(answer(175e9, 300e9, 1000, 3e14, 0.4), 6 * 175e9 * 300e9 / 1.2e17 / 86_400),
-        "GPT-3 的数不对",
-        "the number for GPT-3 is wrong",
+        close(shifted, losses.mean()),
+        "传入的是得分，不是概率：先做 softmax",
+        "the function is given scores, not probabilities: apply softmax first",
     )
 
 
@@ -148,3 +117,150 @@ def dense_backward(answer):
         "the weights' gradient differs: input times error",
     )
     expect(close(of_bias, right[2]), "偏置的梯度数值不对", "the numbers of the bias' gradient differ")
+
+
+@exercise("01.update")
+def update(answer):
+    """One matrix, one vector, a learning rate that is not 1."""
+    parameters, slopes = (
+        [np.array([[1.0, 2.0]]), np.array([3.0])],
+        [np.array([[10.0, -10.0]]), np.array([4.0])],
+    )
+    kept = [array.copy() for array in parameters]
+    found = answer(parameters, slopes, 0.1)
+    expect(
+        all(close(array, before) for array, before in zip(parameters, kept, strict=True)),
+        "参数被就地改动了：请返回新数组（不要用 -=），后面还要用到原来的参数",
+        "the given arrays were changed in place: return new ones (no -=), the chapter needs the old ones again",
+    )
+    expect(
+        isinstance(found, list | tuple) and len(found) == 2,
+        "应返回一个列表，每个参数数组对应一个新数组",
+        "a list should be returned, one new array for each array of the parameters",
+    )
+    expect(
+        not close(found[0], [[2.0, 1.0]]),
+        "方向反了：斜率指向上坡，下坡要减去它",
+        "that walks uphill: the slope points up, so subtract it",
+    )
+    expect(
+        not close(found[0], [[-9.0, 12.0]]),
+        "没有用到学习率",
+        "the learning rate was not used",
+    )
+    expect(
+        not close(found[0], [[-1.0, 1.0]]),
+        "这是走的那一步本身：还要加到原来的参数上",
+        "that is the step alone: it has to be added to the old parameters",
+    )
+    expect(
+        not close(found[0], [[-99.0, 102.0]]),
+        "应乘以学习率，不是除以它",
+        "multiply by the learning rate, do not divide by it",
+    )
+    expect(
+        close(found[0], [[0.0, 3.0]]) and close(found[1], [2.6]),
+        "每个数组都应为：参数 − 学习率 × 斜率",
+        "each array should become: parameter − learning rate × slope",
+    )
+
+
+@exercise("01.recipe")
+def recipe(answer):
+    """Train with the reader's settings on a fixed budget, and judge the measured accuracy."""
+    settings = answer()
+    names = {"learning_rate", "batch_size", "hidden", "epochs"}
+    expect(
+        isinstance(settings, dict) and set(settings) == names,
+        "应返回字典，恰好有四个键：learning_rate、batch_size、hidden、epochs",
+        "a dictionary with exactly four keys should be returned: learning_rate, batch_size, hidden, epochs",
+    )
+    whole = [settings[name] for name in ("batch_size", "hidden", "epochs")]
+    expect(
+        all(isinstance(number, int) and number >= 1 for number in whole)
+        and isinstance(settings["learning_rate"], int | float),
+        "batch_size、hidden、epochs 应为正整数，learning_rate 应为数",
+        "batch_size, hidden and epochs should be whole numbers from 1, learning_rate a number",
+    )
+    views = settings["epochs"] * RECIPE_DIGITS
+    expect(
+        views <= RECIPE_VIEWS,
+        f"超出预算：{views:,} 次，最多 {RECIPE_VIEWS:,} 次",
+        f"over budget: {views:,} looks at a digit, {RECIPE_VIEWS:,} are allowed",
+    )
+    expect(settings["hidden"] <= 256, "隐藏神经元最多 256 个", "at most 256 hidden neurons")
+    found = measured(settings)
+    expect(
+        found["loss"] < 2 * np.log(10),  # never of a loss that is no number any more
+        f"损失成了 {found['loss']:.3g}，比什么都不学（ln 10 = 2.3）还糟：学习率太大，越走越高",
+        f"the loss is {found['loss']:.3g}, worse than knowing nothing (ln 10 = 2.3): "
+        "the learning rate is too large, the steps climb",
+    )
+    expect(
+        found["accuracy"] >= RECIPE_GOAL,
+        f"实测验证准确率 {found['accuracy']:.4f}，目标 {RECIPE_GOAL}。训练损失 {found['loss']:.3f}",
+        f"measured: validation accuracy {found['accuracy']:.4f}, the goal is {RECIPE_GOAL}; loss {found['loss']:.3f}",
+    )
+
+
+def measured(settings) -> dict:
+    """Train the chapter's network with these settings; return the last epoch's loss and the validation accuracy."""
+    digits = datasets.mnist()
+    pictures = digits.x_train.reshape(-1, first_network.PIXELS)
+    seen, new = (part.astype("float32") / 255 for part in (pictures[:RECIPE_DIGITS], pictures[-5_000:]))
+    parameters, loss = first_network.initialise(0, settings["hidden"]), np.inf
+    with np.errstate(all="ignore"):  # what a learning rate that is too large does is told in a hint
+        for _ in range(settings["epochs"]):
+            parameters, loss = first_network.one_epoch(
+                parameters,
+                seen,
+                digits.y_train[:RECIPE_DIGITS],
+                settings["learning_rate"],
+                settings["batch_size"],
+            )
+    return {"loss": loss, "accuracy": first_network.accuracy(parameters, new, digits.y_train[-5_000:])}
+
+
+@exercise("01.batches")
+def batches(answer):
+    """Ten examples whose label can be read off the picture."""
+    labels = np.arange(10)
+    pictures = np.repeat(labels[:, None], 3, axis=1).astype("float32")
+    found = [pair for pair in answer(pictures, labels, 4, np.random.default_rng(0))]
+    expect(
+        all(isinstance(pair, tuple) and len(pair) == 2 for pair in found),
+        "每一批应为一对：(图片, 标签)",
+        "each batch should be a pair: (pictures, labels)",
+    )
+    expect(
+        all(len(shown) == len(names) for shown, names in found),
+        "同一批里，图片与标签的个数应相同",
+        "a batch should hold as many labels as pictures",
+    )
+    names = np.concatenate([batch[1] for batch in found])
+    shown = np.concatenate([batch[0][:, 0] for batch in found])
+    expect(
+        len(shown) == 10,
+        f"一轮应把 10 个样本各用一次，找到 {len(shown)} 个：最后不满的一批也要保留",
+        f"an epoch uses all 10 examples once, found {len(shown)}: keep the last batch although it is not full",
+    )
+    expect(
+        (shown == names).all(),
+        "图片和标签不再配对：图片打乱了，标签也要用同一个次序",
+        "pictures and labels no longer belong together: the labels need the same order as the pictures",
+    )
+    expect(
+        len(np.unique(names)) == 10,
+        "有的样本出现了不止一次",
+        "some example comes more than once",
+    )
+    expect(
+        not (names == labels).all(),
+        "没有打乱：次序仍与原来一样",
+        "nothing was shuffled: the order is the old one",
+    )
+    expect(
+        max(len(batch[1]) for batch in found) == 4,
+        "每一批应有 size 个样本",
+        "a batch should hold `size` examples",
+    )

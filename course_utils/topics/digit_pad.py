@@ -9,6 +9,7 @@ document recognition", Proceedings of the IEEE 86 (1998), section III.A, https:/
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils import language
 from course_utils.checking import expect
 
 try:
@@ -36,9 +37,9 @@ function render({ model, el }) {
   canvas.width = canvas.height = size;
   canvas.style.cssText = "background:#000;border-radius:6px;touch-action:none;cursor:crosshair;display:block";
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "在此画一个数字 · draw a digit here");
+  canvas.setAttribute("aria-label", model.get("labels")[0]);
   const button = document.createElement("button");
-  button.textContent = "清除 · clear";
+  button.textContent = model.get("labels")[1];
   button.style.cssText = "margin:6px 0;padding:4px 14px";
   const context = canvas.getContext("2d");
   context.lineCap = context.lineJoin = "round";
@@ -102,6 +103,16 @@ if anywidget is not None:
         strokes = traitlets.List().tag(sync=True)
         side = traitlets.Int(PAD).tag(sync=True)
         pen = traitlets.Int(PEN).tag(sync=True)
+        labels = traitlets.List().tag(sync=True)  # of the square and of its button
+
+        @traitlets.default("labels")
+        def _labels_of_the_reader(self):
+            return {"en": ["draw a digit here", "clear"], "zh": ["在此画一个数字", "清除"]}[
+                language.current()
+            ]
+
+        def __repr__(self):
+            return language.words("[a pad to draw on: it needs a running kernel]", "[画板，需要运行中的内核]")
 
         def picture(self) -> np.ndarray:
             """Return what was drawn, (side, side) uint8, bright ink on black; the example if nothing was drawn."""
@@ -115,9 +126,9 @@ else:
         strokes = ()
 
         def __repr__(self):
-            return (
-                "没有 anywidget，无法显示画板；可用 draw.read_picture(图片文件) · "
-                "no pad without anywidget; use draw.read_picture(file) instead"
+            return language.words(
+                "no pad without anywidget; use digit_pad.read_picture(file) instead",
+                "没有 anywidget，无法显示画板；可用 digit_pad.read_picture(图片文件)",
             )
 
         def picture(self) -> np.ndarray:

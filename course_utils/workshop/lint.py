@@ -10,8 +10,9 @@ from course_utils.workshop import assemble, numbers, style
 from course_utils.workshop.source import Source, translation_hash
 
 # Numbers of the chapters that the second edition's rules hold for, too.
-CARRIED_OVER: tuple[str, ...] = ("02",)
+CARRIED_OVER: tuple[str, ...] = ("01", "01a", "02")
 MOST_CELLS = 60
+PASSED_BY = {"setup", "parameters", "cost", "hint"}  # not counted: the same everywhere, or folded under an exercise
 MOST_LINES = 25
 MOST_LINES_OPEN, MOST_COLUMNS_OPEN = 15, 88  # what a reader takes in without scrolling
 MOST_LINES_PLOT = 40
@@ -219,7 +220,7 @@ def predictions_are_answered(source):
     if len(asked) < FEWEST_PREDICTIONS:
         yield 1, f"{len(asked)} text cells are tagged predict; a chapter has at least {FEWEST_PREDICTIONS}"
     for position, end in itertools.pairwise([*asked, len(cells)]):
-        following = cells[position + 1 : end]
+        following = cells[position + 1 : end + 1]  # the cell that asks next may begin with this answer
         shown = next((at for at, cell in enumerate(following) if _shows_something(cell)), len(following))
         if not any("answer" in cell.tags for cell in following[shown:]):
             yield (
@@ -293,7 +294,7 @@ def first_cells_are_the_same(source):
 
 
 def chapter_is_short_enough(source):
-    count = sum(cell.language != "zh" for cell in source.cells)
+    count = sum(cell.language != "zh" and not PASSED_BY & set(cell.tags) for cell in source.cells)
     if count > MOST_CELLS:
         yield 1, f"{count} cells; a chapter has at most {MOST_CELLS}: split it"
 

@@ -1,40 +1,44 @@
-# %% [markdown] lang="en" reads=["seeds-01"] telling=["baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"]
-# # 1 Background
+# %% [markdown] lang="en" telling=["baseline.test_accuracy", "mlp.test_accuracy", "noise.random_labels_training_accuracy"]
+# # 1 A network from scratch
 #
-# *Deep Learning, Measured.* In this course nothing is true because it is printed. You compute it, measure it, and compare.
+# *Deep Learning, Measured.* In this course you do not have to believe what is written: you compute it, measure it and
+# compare.
 #
-# Start here: about sixty lines of NumPy, no library of networks, and a program that reads handwriting it has never seen.
-# You write each of its seven steps. Then Keras does the same, from the same weights, and arrives at the same numbers.
-# And then the question behind the headlines: what makes a model *large*, and how large are yours beside GPT-3?
-#
-# **At the end you can**
-#
-# - say what AI, machine learning, deep learning and large models are, and tell five kinds of learning apart;
-# - compute a neuron, its activation and its gradients, with two witnesses that agree with you;
-# - train a network from scratch in seven steps, and test it without fooling yourself;
-# - count a model's parameters and FLOPs, and estimate what its training costs;
-# - spot a claim that promises too much, and a listing that cannot run.
-#
-# **To know before:** Python, a little NumPy, what a derivative is. Time and memory, measured, stand below the imports.
+# Nobody can write down the rules by which you recognise a handwritten 4. In this chapter you write a program that finds
+# such rules by itself: about fifty lines of NumPy that start from random numbers, are shown digits with their labels, and
+# in the end recognise digits they have never seen. You write three of its steps yourself. Then Keras builds the same
+# network in five lines, and arrives at the same numbers.
 
-# %% [markdown] lang="zh" of="17178872"
-# # 1 背景
+# %% [markdown] lang="zh" of="c2df143c"
+# # 1 从零写一个神经网络
 #
-# 《实测深度学习》：在这门课里，印出来的话不算数，算出来、测出来、对得上的才算数。
+# 《实测深度学习》：在这门课里，书上写的话不必相信。自己算一遍，测一遍，比一比。
 #
-# 从这里开始：大约六十行 NumPy，不用任何神经网络库，写出一个程序，让它认出从没见过的手写数字。七个步骤，每一步都由你亲手写。
-# 然后让 Keras 从同样的权重出发做同样的事，看它得到的数是不是一样。
-# 最后回到新闻标题背后的问题：模型怎样才算*大*？你的模型和 GPT-3 差多远？
+# 你是凭什么认出一个手写的 4 的？没有人能把规则写下来。这一章要写一个程序，让它自己把规则找出来：五十行左右的 NumPy，
+# 从一堆随机数开始，看着带标签的数字图片一步步改进，最后能认出从没见过的手写数字。其中三步由你亲手来写。
+# 然后用 Keras 只写五行，搭出同一个网络，得到同样的结果。
+
+# %% [markdown] lang="en"
+# **By the end you will be able to**
 #
+# - say what it means that a program *learns*: a loss, its slope, a step downhill;
+# - compute the slope of a loss by the chain rule, and check it without trusting anybody;
+# - write a network in NumPy: forward pass, loss, gradients, update;
+# - build, train and judge the same network in Keras;
+# - tell learning from memorising, and know what a test set is for.
+#
+# **Before you start:** Python, a little NumPy (arrays, `@`, `axis`), and what a derivative is. Nothing else.
+
+# %% [markdown] lang="zh" of="a21f1a6d"
 # **学完这一章，你能够**
 #
-# - 说清人工智能、机器学习、深度学习和大模型各指什么，分清五种学习方式；
-# - 手算一个神经元、它的激活函数和梯度，并请两位 “证人” 来核对；
-# - 用七个步骤从零训练一个网络，测试时不自欺；
-# - 数出一个模型的参数量和浮点运算次数（FLOPs），估算训练它要花多少；
-# - 看出哪些说法许诺得太多，哪些代码根本跑不起来。
+# - 说清楚程序怎样才算“学习”：有损失，有斜率，朝下坡走一步；
+# - 用链式法则求损失的斜率，并且不靠别人就能核对；
+# - 用 NumPy 写一个网络：前向、损失、梯度、更新；
+# - 在 Keras 里搭建、训练、评价同一个网络；
+# - 分清“学会”与“背下来”，知道测试集是做什么用的。
 #
-# **预备知识：** Python，一点 NumPy，知道什么是导数。实测的时间和内存写在导入语句之后。
+# **预备知识：** Python，一点 NumPy（数组、`@`、`axis`），知道什么是导数。别的都不需要。
 
 # %% tags=["setup"]
 # Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
@@ -52,21 +56,14 @@ sys.path.insert(0, str(course))
 from course_utils import quiet  # noqa: F401 - TensorFlow, without its start-up lines
 
 # %%
-import ast
-import builtins
-import time
-
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from course_utils import datasets, devices, exercises, plots, profiles, proofs, results
-from course_utils.topics import flops, published_models
-from course_utils.models import vision
 from course_utils.profiles import choose
-from course_utils.reference import activations
+from course_utils.topics import digit_pad, first_figures, first_network
 
 # %% tags=["parameters"]
 PROFILE = None
@@ -75,1084 +72,542 @@ SEED = 0
 # %% tags=["nbval-ignore-output"]
 profiles.use(PROFILE, SEED)
 strategy = devices.create_strategy()
+devices.describe()
 
 # %% tags=["cost", "nbval-ignore-output"]
 results.cost("01")
 
 # %% [markdown] lang="en"
-# ## Four words, one inside the other
+# ## The task: 784 numbers in, one digit out
 #
-# - **Artificial intelligence** (AI): programs that do what we would call intelligent in a person. A chess program with
-#   rules written by hand belongs here, and learns nothing.
-# - **Machine learning**: the rules are not written, they are *fitted to data*. A line through points is the smallest case.
-# - **Deep learning**: what is fitted is a network of several layers. Each layer makes new features out of those below.
-# - **Large models**: deep networks with so many parameters, so much data and so much computation that one training serves
-#   many tasks. There is no fixed limit; further down you measure where the published ones stand.
+# MNIST is a set of handwritten digits from American forms. Each picture has 28 × 28 pixels, and each pixel is a number
+# from 0 (black) to 255 (white). Each picture comes with the right answer, its **label**. We divide the pixels by 255, so
+# that they lie between 0 and 1, and write the 28 rows one after the other: a picture becomes 784 numbers.
+#
+# We cut the digits into three sets, and each has its own use:
+#
+# - the **training set**: the program learns from it;
+# - the **validation set**: we look at it as often as we like, to see how well the program does on digits it did not learn
+#   from, and to make decisions;
+# - the **test set** (`digits.x_test`): we do not touch it before the end, and then *once*.
+#
+# The **profile**, printed above, says how large this run is: *smoke* takes seconds, *laptop* minutes at most (the stored
+# outputs), *full* longer; `choose` picks the number that belongs to it.
+#
+# The black square below the digits is a pad. If this notebook is running, **draw a digit on it** with mouse or finger.
+# At the end, your network will say what it is. (If you draw nothing, it gets a prepared 5.)
 
-# %% [markdown] lang="zh" of="003abbae"
-# ## 四个词，一个套一个
+# %% [markdown] lang="zh" of="0a2ee7c5"
+# ## 任务：输入 784 个数，输出一个数字
 #
-# - **人工智能**（AI）：如果换成人来做，我们会称之为 “聪明” 的程序。规则全由人手写的下棋程序也算，而它什么也没学。
-# - **机器学习**：规则不靠手写，而是*用数据拟合*出来。过几个点画一条直线，就是最小的例子。
-# - **深度学习**：拟合的是一个多层网络，每一层用下面一层的特征做出新的特征。
-# - **大模型**：参数、数据、计算都多到一定程度的深度网络，训练一次，可以服务许多任务。没有一条固定的界线；
-#   已发表的模型究竟有多大，后面你会亲手量一量。
+# MNIST 是一批手写数字图片，来自美国的表格。每张图有 28 × 28 个像素，每个像素是 0（黑）到 255（白）之间的一个数。
+# 每张图都附有正确答案，称为**标签**（label）。把像素除以 255，使它们落在 0 与 1 之间，再把 28 行首尾相接，一张图就成了 784 个数。
+#
+# 全部样本（一个样本就是一张手写数字图）分成三份，各有各的用处：
+#
+# - **训练集**（training set）：程序从中学习；
+# - **验证集**（validation set）：程序没有学过，我们可以随时拿来看它做得怎么样，并据此做决定；
+# - **测试集**（test set，即 `digits.x_test`）：最后才用，而且只用一次。
+#
+# 上面打印的**配置**（profile）决定这次运行的规模：smoke 几秒，laptop 至多几分钟（保存的输出就是它），full 更久；
+# `choose` 按配置选出相应的数。
+#
+# 数字图片下面的黑色方块是一块画板。如果 notebook 正在运行，请用鼠标或手指**在上面画一个数字**，
+# 到了最后，由你的网络来认。（什么都不画，就用事先准备好的一个 5。）
 
-# %%
-circles = [  # words, example, radius
-    ("artificial intelligence", "a chess program with hand-written rules", 4.0),
-    ("machine learning", "a line through points, a decision tree", 3.0),
-    ("deep learning", "the network you train below", 2.0),
-    ("large models", "BERT, GPT-3", 1.0),
-]
-figure, axis = plt.subplots(figsize=(8, 4.4))
-for (words, example, radius), color in zip(circles, plots.COLORS, strict=False):
-    axis.add_patch(plt.matplotlib.patches.Ellipse((0, radius), 4.4 * radius, 2 * radius, color=color, alpha=0.18))
-    axis.add_patch(plt.matplotlib.patches.Ellipse((0, radius), 4.4 * radius, 2 * radius, fill=False, color=color))
-    top = 2 * radius - (0.55 if radius > 1 else 0.75)
-    axis.text(0, top, words, ha="center", fontsize=13)
-    axis.text(0, top - 0.42, example, ha="center", fontsize=9.5)
-axis.set(xlim=(-9, 9), ylim=(-0.1, 8.1))
-axis.axis("off")
-plots.show(
-    figure,
-    alt="Four nested ellipses, from outside: artificial intelligence, machine learning, deep learning, large models, each "
-    "with an example.",
-    alt_zh="四个嵌套的椭圆，由外到内：人工智能、机器学习、深度学习、大模型，各附一个例子。",
-)
-
-# %% [markdown] lang="en"
-# ## Five kinds of learning: who is the teacher?
-#
-# The same digits can teach in five ways. What differs is where the *signal* comes from, that tells the program how wrong
-# it is.
-#
-# | kind | the signal | example |
-# |---|---|---|
-# | supervised | a label by a person | digit → which one it is |
-# | unsupervised | none: find structure | sort digits into groups |
-# | semi-supervised | labels for a few | ten labelled digits, thousands without |
-# | self-supervised | a hidden part of the data itself | upper half → lower half; text → next word |
-# | reinforcement | a reward for what was done | guess, then hear "right" or "wrong" |
-#
-# **Why the last two matter now.** Large language models are pre-trained *self-supervised*, by predicting hidden or next
-# words ([BERT](https://arxiv.org/abs/1810.04805), [GPT-3](https://arxiv.org/abs/2005.14165)): nobody could label so much
-# text. Many are then tuned with *reinforcement* from people's preferences
-# ([InstructGPT](https://arxiv.org/abs/2203.02155)). A reward says how good an answer was, and never which one was right.
-
-# %% [markdown] lang="zh" of="ce99a027"
-# ## 五种学习方式：谁是老师？
-#
-# 同样的数字图片可以用五种方式来教。区别在于：告诉程序 “错了多少” 的那个*信号*从哪里来。
-#
-# | 方式 | 信号 | 例子 |
-# |---|---|---|
-# | 监督学习（supervised） | 人给的标签 | 图片 → 它是几 |
-# | 无监督学习（unsupervised） | 没有，自己找结构 | 把数字分成几堆 |
-# | 半监督学习（semi-supervised） | 少数样本有标签 | 十张有标签，几千张没有 |
-# | 自监督学习（self-supervised） | 数据自己被遮住的部分 | 上半张 → 下半张；上文 → 下一个词 |
-# | 强化学习（reinforcement） | 对行动的奖励 | 先猜，再听到 “对” 或 “错” |
-#
-# **后两种为什么重要？** 大语言模型的预训练是*自监督*的：预测被遮住的词或下一个词
-# （[BERT](https://arxiv.org/abs/1810.04805)、[GPT-3](https://arxiv.org/abs/2005.14165)），这么多文本，没有人标得完。
-# 许多模型随后还要按人的偏好做*强化学习*（[InstructGPT](https://arxiv.org/abs/2203.02155)）。
-# 奖励只说这个回答有多好，从不说哪个回答才对。
-
-# %%
+# %% tags=["nbval-ignore-output"]
 digits = datasets.mnist()
-pictures, names = digits.x_train[:5], digits.y_train[:5]  # 5, 0, 4, 1, 9
-upper, lower = pictures.copy(), pictures.copy()
-upper[:, 14:], lower[:, :14] = 0, 0
-alike = digits.x_train[np.flatnonzero(np.isin(digits.y_train, [1, 0]))[:10]]
-groups = alike[np.argsort(alike.mean(axis=(1, 2)))][[0, 1, 2, -2, -1]]  # by amount of ink alone, no label used
-rows = {
-    "supervised": (pictures, [f"label {name}" for name in names]),
-    "unsupervised": (groups, ["group A"] * 3 + ["group B"] * 2),
-    "semi-supervised": (pictures, ["label 5", "?", "?", "?", "?"]),
-    "self-supervised": ([upper[0], lower[0], upper[1], lower[1], upper[2]], ["given", "answer", "given", "answer", "given …"]),
-    "reinforcement": (pictures, ["“3”: −1", "“0”: +1", "“9”: −1", "“1”: +1", "“4”: −1"]),
-}
-figure, axes = plt.subplots(5, 5, figsize=(6.4, 6.6))
-for line, (kind, (shown, captions)) in zip(axes, rows.items(), strict=True):
-    for axis, image, caption in zip(line, shown, captions, strict=True):
-        axis.imshow(image)
-        axis.set(xticks=[], yticks=[], title=caption)
-    line[0].set_ylabel(kind, rotation=0, ha="right", va="center", labelpad=10)
-plots.show(
-    figure,
-    alt="Five rows of digits, a row for each kind of learning; the captions show the signal: labels, groups, one label and "
-    "question marks, hidden halves, rewards.",
-    alt_zh="五行数字，每行对应一种学习方式；图上的小标题就是信号：标签、分组、一个标签加问号、被遮住的一半、奖励。",
-)
-
-# %% [markdown] lang="en"
-# ## One neuron, four activations
-#
-# A neuron weighs its inputs, adds a bias, and bends the sum by an **activation** $f$:
-#
-# $$ y = f(z), \qquad z = \sum_i x_i\, w_i + b $$
-#
-# | | formula | slope $f'(z)$ |
-# |---|---|---|
-# | ReLU | $\max(0, z)$ | $0$ or $1$ |
-# | sigmoid | $\sigma(z) = 1 / (1 + e^{-z})$ | $\sigma(z)\,(1 - \sigma(z))$ |
-# | tanh | $(e^z - e^{-z}) / (e^z + e^{-z})$ | $1 - \tanh^2 z$ |
-# | GELU | $z\,\Phi(z)$ | $\Phi(z) + z\,\varphi(z)$ |
-#
-# $\Phi$ and $\varphi$: distribution and density of the standard normal variable. GELU
-# ([Hendrycks and Gimpel 2016](https://arxiv.org/abs/1606.08415)) is what BERT and GPT use.
-#
-# The name "neuron" is history ([Rosenblatt 1958](https://doi.org/10.1037/h0042519)). It is a weighted sum, not a model of
-# a nerve cell.
-#
-# Are the slopes in the table right? We ask two witnesses: `GradientTape`, which follows the calculation, and **finite
-# differences**, which nudge $z$ and look. (ReLU has a kink at 0, where no slope exists; we keep away from it.)
-
-# %% [markdown] lang="zh" of="33a311f0"
-# ## 一个神经元，四种激活函数
-#
-# 神经元把输入加权求和，加上偏置，再用**激活函数**（activation）$f$ 把结果 “弯” 一下：
-#
-# $$ y = f(z), \qquad z = \sum_i x_i\, w_i + b $$
-#
-# | | 公式 | 斜率 $f'(z)$ |
-# |---|---|---|
-# | ReLU | $\max(0, z)$ | $0$ 或 $1$ |
-# | sigmoid | $\sigma(z) = 1 / (1 + e^{-z})$ | $\sigma(z)\,(1 - \sigma(z))$ |
-# | tanh | $(e^z - e^{-z}) / (e^z + e^{-z})$ | $1 - \tanh^2 z$ |
-# | GELU | $z\,\Phi(z)$ | $\Phi(z) + z\,\varphi(z)$ |
-#
-# $\Phi$ 和 $\varphi$ 是标准正态分布的分布函数和密度函数。BERT 和 GPT 用的就是 GELU
-# （[Hendrycks 与 Gimpel，2016](https://arxiv.org/abs/1606.08415)）。
-#
-# “神经元” 这个名字是历史遗留（[Rosenblatt，1958](https://doi.org/10.1037/h0042519)）：它是一个加权和，并不是神经细胞的模型。
-#
-# 表里的斜率对不对？请两位证人：`GradientTape` 沿着计算过程求导；**有限差分**（finite differences）则把 $z$ 拨动一点点，
-# 看结果变多少。（ReLU 在 0 处有一个折角，那里没有斜率，我们避开它。）
-
-# %%
-random = np.random.default_rng(0)
-inputs, weights, bias = random.normal(size=5), random.normal(size=5), 0.3
-neuron = layers.Dense(1, activation="relu", dtype="float64")
-neuron.build((None, 5))
-neuron.set_weights([weights[:, None], np.array([bias])])
-proofs.equal({
-    "neuron: NumPy": activations.relu(inputs @ weights + bias),
-    "Keras": neuron(inputs[None])[0, 0],
-})
-
-functions = {"relu": activations.relu, "sigmoid": activations.sigmoid, "tanh": activations.tanh, "gelu": activations.gelu}
-z = np.linspace(-3.1, 3, 30)  # 0 is not among them
-for name, function in functions.items():
-    point = tf.constant(z)
-    with tf.GradientTape() as tape:
-        tape.watch(point)
-        by_keras = getattr(keras.activations, name)(point)
-    proofs.equal({f"{name}: NumPy": function(z), "Keras": by_keras}, tolerance=1e-7)
-    proofs.equal({
-        "    slope · 斜率": getattr(activations, f"{name}_backward")(np.ones_like(z), z),
-        "GradientTape": tape.gradient(by_keras, point),
-        "finite differences": proofs.finite_differences(lambda x, f=function: f(x).sum(), z),
-    }, tolerance=1e-7)
-
-# %%
-wide = np.linspace(-5, 5, 400)
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharex=True)
-for (name, function), line in zip(functions.items(), plots.LINES, strict=False):
-    axes[0].plot(wide, function(wide), linestyle=line, label=name)
-    axes[1].plot(wide, getattr(activations, f"{name}_backward")(np.ones_like(wide), wide), linestyle=line)
-axes[0].set(title="activation", xlabel="z", ylabel="f(z)", ylim=(-1.2, 3))
-axes[1].set(title="slope", xlabel="z", ylabel="f′(z)")
-axes[0].legend()
-plots.show(
-    figure,
-    alt="Left the four activation functions, right their slopes: sigmoid and tanh flatten on both sides, ReLU and GELU only "
-    "on the left; the sigmoid's slope is a quarter at most.",
-    alt_zh="左图是四种激活函数，右图是斜率：sigmoid 和 tanh 两头都变平，ReLU 和 GELU 只有左边变平；sigmoid 的斜率最大也只有四分之一。",
-)
-
-# %% [markdown] lang="en"
-# Look at the right picture. Where a slope is near zero, nothing is learned. The sigmoid's is a quarter at best, and each
-# further layer multiplies by it again: one reason why deep networks use ReLU or GELU inside.
-#
-# ## Why bend at all?
-#
-# A **layer** is many neurons side by side: $y = f(xW + b)$. Put two layers on top of each other *without* an activation.
-# **Predict:** what can the two do that one cannot?
-
-# %% [markdown] lang="zh" of="dbaac2be"
-# 看右图：斜率接近零的地方，什么也学不到。sigmoid 的斜率最多四分之一，每多一层就再乘一次。深层网络内部改用 ReLU 或 GELU，
-# 这是原因之一。
-#
-# ## 为什么非要 “弯” 一下？
-#
-# **层**（layer）就是并排的许多神经元：$y = f(xW + b)$。把两层*不带*激活函数地叠起来。**先猜：** 两层能做到哪些一层做不到的事？
-
-# %%
-x = random.normal(size=(6, 8))
-first, first_bias = random.normal(size=(8, 5)), random.normal(size=5)
-second, second_bias = random.normal(size=(5, 3)), random.normal(size=3)
-proofs.equal({
-    "two layers": (x @ first + first_bias) @ second + second_bias,
-    "one layer": x @ (first @ second) + (first_bias @ second + second_bias),
-}, tolerance=1e-12)
-bent = activations.relu(x @ first + first_bias) @ second + second_bias
-best_line = np.linalg.lstsq(np.c_[x, np.ones(6)], bent, rcond=None)[0]
-more = random.normal(size=(1000, 8))
-difference = np.c_[more, np.ones(1000)] @ best_line - (activations.relu(more @ first + first_bias) @ second + second_bias)
-print("with ReLU, a single layer can do it · 加上 ReLU 后单层还能做到吗:", bool(np.abs(difference).max() < 1e-3))
-
-# %% [markdown] lang="en"
-# Nothing. Two products in a row are one product. The bend between them is what makes a second layer worth having.
-#
-# ## Seven steps
-#
-# 1. **Initialise**: small random weights. (All zero? Then all neurons stay the same for ever.)
-# 2. **Forward**: compute the answers of a batch.
-# 3. **Loss**: one number that says how wrong they are.
-# 4. **Gradient**: how would the loss change with each weight? Backpropagation.
-# 5. **Update**: move every weight a little against its gradient.
-# 6. **Repeat** 2 to 5 with the next batch, until a *validation* set says stop.
-# 7. **Test**, once, on data that played no part in any decision.
-#
-# First the data. Pixels come as whole numbers from 0 to 255; divided by 255 they suit weights of ordinary size. The
-# training file is cut in two, most for steps 2 to 5, some to validate. The test file waits for step 7. **Who chooses the
-# number of epochs by the test set has trained on the test set**, only slowly.
-#
-# Three words that this course's outputs use. The **profile**, printed at the top, says how large a run is: *smoke*
-# (seconds), *laptop* (minutes; what you see here), *full* (long); `choose` picks the number for it. A **band** beside a
-# result is what three seeds reached, widened; ✓ means inside. Losses are in **nats**: natural logarithms, as bits are those to
-# the base 2.
-
-# %% [markdown] lang="zh" of="94ab11d2"
-# 什么也没有：连着两次矩阵乘法还是一次矩阵乘法。正因为中间弯了一下，第二层才有意义。
-#
-# ## 七个步骤
-#
-# 1. **初始化**：取小的随机权重。（全取零会怎样？所有神经元将永远一模一样。）
-# 2. **前向**：算出一批样本的答案。
-# 3. **损失**：用一个数说明错了多少。
-# 4. **梯度**：每个权重动一点，损失会怎么变？这就是反向传播（backpropagation）。
-# 5. **更新**：每个权重都逆着梯度走一小步。
-# 6. **重复** 2 至 5，换下一批，直到*验证集*说可以停了。
-# 7. **测试**：只做一次，用从未参与过任何决定的数据。
-#
-# 先准备数据。像素是 0 到 255 的整数，除以 255 之后，大小正好与权重相配。训练文件切成两份：大部分用于第 2 至 5 步，
-# 小部分用来验证。测试文件留到第 7 步。**谁用测试集来挑训练轮数，谁就是在测试集上训练**，只不过慢一些。
-#
-# 输出里有三个词先说明一下。开头打印的**配置**（profile）决定这次运行的规模：*smoke*（几秒）、*laptop*（几分钟，就是你现在看到的）、
-# *full*（很久）；`choose` 按它选出相应的数。结果旁边的**区间**（band）是三个随机种子达到的范围，再放宽一些；✓ 表示落在里面。
-# 损失的单位是**奈特**（nat）：取自然对数；取以 2 为底的对数，单位就是比特。
-
-# %%
 count = choose(smoke=4_000, laptop=15_000, full=55_000)
-images = digits.x_train.reshape(-1, 784)  # (60000, 784), uint8
 
+def prepare(pictures):
+    return pictures.reshape(-1, 784).astype("float32") / 255  # (n, 784), 0 to 1
 
-def prepare(pixels):
-    """uint8 0…255 → float32 0…1."""
-    return pixels.astype("float32") / 255
+x_train, y_train = prepare(digits.x_train[:count]), digits.y_train[:count]
+x_valid, y_valid = prepare(digits.x_train[-5_000:]), digits.y_train[-5_000:]
 
-
-x_train, y_train = prepare(images[:count]), digits.y_train[:count].astype("int64")
-x_valid, y_valid = prepare(images[-5_000:]), digits.y_train[-5_000:].astype("int64")
-x_test, y_test = prepare(digits.x_test.reshape(-1, 784)), digits.y_test.astype("int64")
-print("validation · 验证:", x_valid.shape, " test · 测试:", x_test.shape, x_test.dtype, x_test.min(), "…", x_test.max())
-plots.show(
-    plots.grid(x_train[:16].reshape(-1, 28, 28), y_train[:16], size=0.8),
-    alt="Sixteen handwritten digits of the training set with their labels.",
-    alt_zh="训练集中的十六个手写数字及其标签。",
-)
+print(digits.x_train[0, 5:10, 12:22])  # a corner of the first digit
+print(f"{y_train[0] = :d}, {x_train.shape = }, {x_valid.shape = }")
+first_figures.digits(x_train[:16], y_train[:16])
+pad = digit_pad.DrawingPad()
+pad
 
 # %% [markdown] lang="en"
-# ### Steps 1 to 4, with our own backpropagation
+# ## One weight, one loss
 #
-# The network: 784 pixels → 128 neurons with ReLU → 10 scores, one a digit. In rows, a batch of $n$ images at a time:
+# Before ten digits and thousands of numbers, learn something with a single one. The task: from the amount of ink in the *upper* half of
+# a digit, guess the amount in its *lower* half. The rule is as small as a rule can be,
 #
-# $$ Z = XW_1 + b_1, \quad H = \max(0, Z), \quad S = HW_2 + b_2, \quad P = \operatorname{softmax}(S), \quad
-#    L = -\frac{1}{n} \sum_i \log P_{i, y_i} $$
+# $$ \text{lower} \approx w \cdot \text{upper}, $$
 #
-# Softmax turns scores into probabilities, and cross entropy $L$ is the price of a small probability for the truth
-# (chapter 4 derives both). Backwards, from the loss to the pixels, $G$ standing for $\partial L / \partial$:
+# with one number to be found, the **weight** $w$. How good is a weight? We need one number that says how wrong it is on all
+# examples together, and call it the **loss**. Here we take the mean of the squared errors over the $m$ digits:
 #
-# $$ G_S = \frac{P - Y}{n}, \quad G_{W_2} = H^\top G_S, \quad G_{b_2} = \sum_i G_{S,i}, \quad
-#    G_Z = (G_S W_2^\top) \odot [Z > 0], \quad G_{W_1} = X^\top G_Z, \quad G_{b_1} = \sum_i G_{Z,i} $$
-#
-# $Y$: a one at the right digit. Read it as a sentence: *the error goes back along the same wires, and each weight gets
-# error times input.* ([Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0))
-#
-# Before anything is trained with it: is it right? `GradientTape` checks every number. Finite differences would take two
-# forward passes for each of the weights, so they check a smaller network, in double precision.
+# $$ L(w) = \frac{1}{m} \sum_{i=1}^{m} \left(w\, x_i - y_i\right)^2 $$
 
-# %% [markdown] lang="zh" of="9828a8ed"
-# ### 第 1 至 4 步：自己写反向传播
+# %% [markdown] lang="zh" of="b967515e"
+# ## 一个权重，一个损失
 #
-# 网络是：784 个像素 → 128 个带 ReLU 的神经元 → 10 个得分，每个数字一个。每次一批 $n$ 张图，一行一张：
+# 先不管十个类别、几千个数，只用一个数来学点东西。任务是：已知一张图上半部分的墨量，猜下半部分的墨量。规则简单到不能再简单：
 #
-# $$ Z = XW_1 + b_1, \quad H = \max(0, Z), \quad S = HW_2 + b_2, \quad P = \operatorname{softmax}(S), \quad
-#    L = -\frac{1}{n} \sum_i \log P_{i, y_i} $$
+# $$ \text{下半} \approx w \cdot \text{上半}, $$
 #
-# softmax 把得分变成概率；交叉熵（cross entropy）$L$ 是给正确答案的概率太小时要付的代价（两者的推导在第 4 章）。
-# 反过来，从损失走回像素，用 $G$ 表示 $\partial L / \partial$：
+# 要找的只有一个数，就是**权重**（weight）$w$。一个权重好不好，怎么说？需要用一个数来概括它在所有样本上总共错了多少，
+# 这个数叫**损失**（loss）。这里取 $m$ 个样本误差平方的平均值：
 #
-# $$ G_S = \frac{P - Y}{n}, \quad G_{W_2} = H^\top G_S, \quad G_{b_2} = \sum_i G_{S,i}, \quad
-#    G_Z = (G_S W_2^\top) \odot [Z > 0], \quad G_{W_1} = X^\top G_Z, \quad G_{b_1} = \sum_i G_{Z,i} $$
+# $$ L(w) = \frac{1}{m} \sum_{i=1}^{m} \left(w\, x_i - y_i\right)^2 $$
+
+# %%
+# Mean of the pixels: 0 is all black, 10 all white.
+upper = digits.x_train[:1000, :14].mean(axis=(1, 2)) / 25.5
+lower = digits.x_train[:1000, 14:].mean(axis=(1, 2)) / 25.5
+
+
+def loss(weight):
+    return np.mean((weight * upper - lower) ** 2)
+
+
+print(f"{loss(0.5) = :.3f}, {loss(1.0) = :.3f}, {loss(2.0) = :.3f}")
+first_figures.one_weight(upper, lower, loss)
+
+# %% [markdown] lang="en" tags=["predict"]
+# Every weight has its loss, and the loss is a bowl. Its lowest point, a little above 1, is the weight we want: the lower
+# halves hold slightly more ink than the upper ones.
 #
-# $Y$ 在正确的数字处为 1，其余为 0。读成一句话就是：*误差沿原路返回，每个权重得到 “误差乘以输入”。*
-# （[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）
+# ## Downhill
 #
-# 先别急着训练：它对吗？`GradientTape` 核对每一个数。有限差分要为每个权重做两次前向，所以只用它核对一个小一点的网络，
-# 并且用双精度。
+# With one weight you can *see* the bottom. With a hundred thousand you cannot, so we need a way that works in the dark.
+# The derivative $\frac{dL}{dw}$, the **slope**, tells us what we need: where it is positive, the loss rises to the right, so
+# go left; where it is negative, go right; where it is steep, go far. Written as one line,
+#
+# $$ w \leftarrow w - \eta\, \frac{dL}{dw}, \qquad \frac{dL}{dw} = \frac{1}{m} \sum_{i=1}^{m} 2\,(w\, x_i - y_i)\, x_i $$
+#
+# This is **gradient descent**. The number $\eta$ ("eta") is the **learning rate**: we choose it, and it stays the same. To check
+# the formula for the slope, **nudge** the weight by a thousandth in both directions and look at how much the loss changes.
+#
+# **Predict:** we start at $w = 0$ and take eight steps with $\eta = 0.03$, $0.3$ and $0.65$. Where does each one end?
+
+# %% [markdown] lang="zh" of="eb694aaf" tags=["predict"]
+# 每个权重有一个损失，画出来像一只碗。碗底在 1 的右边一点，那就是我们要找的权重：下半部分的墨比上半部分稍多。
+#
+# ## 朝下坡走
+#
+# 只有一个权重时，碗底在哪里一眼就能看见；有十万个权重就看不见了，需要一个摸黑也能走的办法。导数 $\frac{dL}{dw}$，
+# 也就是**斜率**，正好告诉我们该怎么走：斜率为正，说明越往右损失越大，那就往左；斜率为负，就往右；坡越陡，步子越大。写成一行：
+#
+# $$ w \leftarrow w - \eta\, \frac{dL}{dw}, \qquad \frac{dL}{dw} = \frac{1}{m} \sum_{i=1}^{m} 2\,(w\, x_i - y_i)\, x_i $$
+#
+# 这就是**梯度下降**（gradient descent）。$\eta$（读作 eta）叫**学习率**（learning rate），由我们选定，中途不变。斜率的公式对不对？
+# 把权重往两边各**拨动**（nudge）千分之一，看损失变了多少，一比便知。
+#
+# **先猜：** 从 $w = 0$ 出发走八步，学习率分别取 $0.03$、$0.3$、$0.65$，各会走到哪里？
+
+# %%
+def slope(weight):
+    return np.mean(2 * (weight * upper - lower) * upper)
+
+
+def descend(learning_rate, steps=8):
+    weights = [0.0]
+    for _ in range(steps):
+        weights.append(weights[-1] - learning_rate * slope(weights[-1]))
+    return weights
+
+
+nudged = (loss(0.501) - loss(0.499)) / 0.002
+print(f"{slope(0.5) = :.4f}, {nudged = :.4f}")
+first_figures.steps(loss, {rate: descend(rate) for rate in [0.03, 0.3, 0.65]})
+first_figures.rate_slider(loss, descend)
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** With 0.03 the steps are so short that eight of them end half-way. With 0.3 the bottom is reached after
+# two or three steps, and the steps get shorter by themselves, since the slope does. With 0.65 each step lands on the other
+# side of the valley, *higher* than before: the loss grows without end. A loss that rises or turns into `nan` is the usual
+# sign of a learning rate that is too large. (The slider tries other rates: from which one on do the steps climb?)
+#
+# ## The chain rule, by hand
+#
+# A network is a longer calculation than $w\,x - y$, but every calculation is a chain of small steps, and each small step
+# has a slope that you know from school. Take one example with $x = 2$, $y = 3$ and the weight $w = 0.5$, and write each
+# step down:
+#
+# $$ z = w\,x, \qquad e = z - y, \qquad L = e^2 $$
+#
+# If $w$ moves a little, $z$ moves $x$ times as much; $e$ moves as much as $z$; and $L$ moves $2e$ times as much as $e$. So
+# the slopes *multiply*. That is the **chain rule**:
+#
+# $$ \frac{dL}{dw} = \frac{dL}{de} \cdot \frac{de}{dz} \cdot \frac{dz}{dw} = 2e \cdot 1 \cdot x $$
+#
+# The values are computed from left to right (**forward**), the slopes from right to left (**backward**): each slope is the
+# one to its right times the slope of the step in between. Try it on paper first.
+
+# %% [markdown] lang="zh" of="14125e69" tags=["answer"]
+# **答案。** 学习率 0.03 时步子太短，八步只走了半程。0.3 时两三步就到了碗底，而且步子自己会越来越短，因为斜率越来越小。
+# 0.65 时每一步都跨到对面更高的地方，损失无止境地增大。训练时如果损失上升，或者变成 `nan`，多半就是学习率太大了。
+# （拖动滑块试试别的学习率：从多大开始，越走越高？）
+#
+# ## 链式法则，手算一遍
+#
+# 网络的计算比 $w\,x - y$ 长，但再长的计算也是一小步接一小步，而每一小步的斜率在中学就学过。取一个样本 $x = 2$，$y = 3$，
+# 权重 $w = 0.5$，一步一步写下来：
+#
+# $$ z = w\,x, \qquad e = z - y, \qquad L = e^2 $$
+#
+# $w$ 动一点，$z$ 的变动是它的 $x$ 倍；$z$ 动多少，$e$ 就动多少；$L$ 的变动又是 $e$ 的 $2e$ 倍。所以各步的斜率要相乘，
+# 这就是**链式法则**（chain rule）：
+#
+# $$ \frac{dL}{dw} = \frac{dL}{de} \cdot \frac{de}{dz} \cdot \frac{dz}{dw} = 2e \cdot 1 \cdot x $$
+#
+# 数值从左往右算，叫**前向**（forward）；斜率从右往左算，叫**反向**（backward）：每个斜率等于它右边那个，乘以中间那一步自己的斜率。
+# 先在纸上算一算。
+
+# %%
+x, y, w = 2.0, 3.0, 0.5
+z = w * x  # forward
+e = z - y
+L = e**2
+
+slope_e = 2 * e  # backward
+slope_z = slope_e * 1
+slope_w = slope_z * x
+
+nudged = (((w + 0.001) * x - y) ** 2 - L) / 0.001
+print(f"{slope_w = }, {nudged = :.3f}")
+first_figures.chain(w=(w, slope_w), z=(z, slope_z), e=(e, slope_e), L=(L, 1))
+
+# %% [markdown] lang="en" tags=["predict"]
+# The nudge gives almost the same number (almost, since a thousandth is not infinitely little). The slope is negative: a
+# larger weight would make the loss smaller.
+#
+# ## Two weights and a bend
+#
+# Now the smallest calculation that deserves the name *network*: two weights, and between them the function
+# $\text{ReLU}(z) = \max(0, z)$, which lets positive numbers through and turns negative ones into 0. (Why a network needs such a
+# bend, called an **activation**, you will see below.)
+#
+# $$ z = w_1 x, \qquad h = \max(0, z), \qquad s = w_2 h, \qquad L = (s - y)^2 $$
+#
+# Backward, the slope travels along the same path: from $s$ through $w_2$ to $h$, through the bend to $z$, then to $w_1$. At
+# each weight it is multiplied by what went *into* that weight, $h$ or $x$, exactly as in the last cell $\frac{dz}{dw}$ was $x$.
+# The slope of the bend itself is 1 where $z > 0$ and 0 elsewhere. (At $z = 0$ there is no slope; one takes 0.)
+#
+# **Predict:** what is the slope of $w_1$ when $z$ is negative?
+
+# %% [markdown] lang="zh" of="5f0c10c4" tags=["predict"]
+# 拨动得到的数几乎一样（之所以是“几乎”，是因为千分之一毕竟不是无穷小）。斜率是负的：权重再大一点，损失就会小一点。
+#
+# ## 两个权重，中间弯一下
+#
+# 再来看可以称作“网络”的最小的计算：两个权重，中间夹着一个函数 $\text{ReLU}(z) = \max(0, z)$，正数原样通过，负数变成 0。
+# （这种“弯一下”的函数叫**激活函数**（activation），网络为什么少不了它，后面会看到。）
+#
+# $$ z = w_1 x, \qquad h = \max(0, z), \qquad s = w_2 h, \qquad L = (s - y)^2 $$
+#
+# 反向时，斜率沿原路返回：从 $s$ 经过 $w_2$ 到 $h$，经过弯折处到 $z$，再到 $w_1$。求某个权重的斜率，就用传到那里的斜率，
+# 乘以当初输入这个权重的数（$h$ 或 $x$），正如上一格里 $\frac{dz}{dw}$ 就是 $x$。弯折本身的斜率，在 $z > 0$ 处是 1，
+# $z < 0$ 处是 0（$z = 0$ 处没有斜率，习惯上取 0）。
+#
+# **先猜：** 如果 $z$ 是负数，$w_1$ 的斜率是多少？
+
+# %%
+def two_weights(w1, w2=3.0, x=2.0, y=-1.0):
+    z = w1 * x
+    h = max(0.0, z)
+    s = w2 * h
+    slope_s = 2 * (s - y)
+    slope_h = slope_s * w2
+    slope_z = slope_h * (z > 0)  # times 1 or 0
+    return (s - y) ** 2, slope_z * x, slope_s * h  # loss, slope of w1, slope of w2
+
+
+for w1 in [0.5, -0.5]:
+    L, slope_w1, slope_w2 = two_weights(w1)
+    nudged = (two_weights(w1 + 1e-6)[0] - L) / 1e-6
+    print(f"{w1 = }: {L = }, {slope_w1 = }, {slope_w2 = }, {nudged = :.2f}")
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** It is 0: the ReLU lets nothing through, forward or backward, so this example cannot change $w_1$. For positive $z$ the
+# slope is $2(s-y) \cdot w_2 \cdot 1 \cdot x = 8 \cdot 3 \cdot 1 \cdot 2 = 48$.
+#
+# That is all of **backpropagation**: *the error goes back along the same connections, and each weight gets the error that
+# arrives at it times its own input.* ("Error" is short for: the slope of the loss with respect to the number at that point.
+# [Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0)) What remains is to do it for many numbers at a time.
+#
+# ## Ten answers instead of one: softmax
+#
+# A digit is not an amount, so the network should not output one number. It outputs ten, one **score** per class (a score
+# is also called a *logit*): the higher, the more the picture looks like that class. **Softmax** turns scores into
+# probabilities: positive numbers that add up to 1.
+#
+# $$ P_k = \frac{e^{s_k}}{\sum_j e^{s_j}} $$
+#
+# The loss looks at one of them, the probability $P_y$ of the right class $y$. It is the **cross entropy**
+# $L = -\log P_y$: zero if the network gave probability 1 to the truth, and without limit as $P_y$ goes to 0. $\log$ is the natural
+# logarithm here, and the unit of the loss is then the **nat** (with the logarithm to base 2 it would be the bit).
+#
+# (In the code, the largest score is subtracted first. Numerator and denominator then shrink by the same factor, and no exponential
+# gets too large for the computer.)
+
+# %% [markdown] lang="zh" of="befa3ac4" tags=["answer"]
+# **答案。** 是 0：ReLU 把路断了，前向不通，反向也不通，所以这个样本改变不了 $w_1$。$z$ 为正时，斜率是
+# $2(s-y) \cdot w_2 \cdot 1 \cdot x = 8 \cdot 3 \cdot 1 \cdot 2 = 48$。
+#
+# **反向传播**（backpropagation）就是这么回事：误差沿原路返回，每个权重得到“传到它这里的误差，乘以它自己的输入”
+# （“误差”是简称，指损失对那一处的数的斜率；[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）。
+# 剩下的事，只是一次算许多个数。
+#
+# ## 答案有十个：softmax
+#
+# 数字是类别，不是数量，所以网络不该只输出一个数。它输出十个，每个类别一个**得分**（score，也叫 logit，《动手学深度学习》
+# 称为未规范化的预测）：得分越高，就越像这个类别。**softmax** 把得分变成概率，也就是合计为 1 的正数：
+#
+# $$ P_k = \frac{e^{s_k}}{\sum_j e^{s_j}} $$
+#
+# 损失只看其中一个，即正确类别 $y$ 的概率 $P_y$。这个损失叫**交叉熵**（cross entropy），$L = -\log P_y$：如果网络给正确答案的概率是 1，
+# 损失就是 0；$P_y$ 越接近 0，损失越大，没有上限。取自然对数时，单位是**奈特**（nat）；取以 2 为底的对数，单位就是比特。
+#
+# （代码里先减去了最大的得分。这样分子和分母缩小同样的倍数，结果不变，而指数不会大到计算机装不下。）
+
+# %%
+def softmax(scores):
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+scores = np.array([2.0, 1.0, 0.0])
+probabilities = softmax(scores)
+print("P =", probabilities.round(3), " sum =", probabilities.sum().round(6))
+print("-log P =", (-np.log(probabilities)).round(3), " ln 10 =", np.log(10).round(3))
+proofs.equal({"NumPy": probabilities, "Keras": keras.ops.softmax(scores)})
+
+# %% [markdown] lang="en"
+# The second line holds the loss for each case: small if class 0 is right, large if class 2 is. A network that knows nothing and gives
+# each of ten digits a tenth has a loss of $\ln 10$; keep that number in mind.
+#
+# ## Why the slope is *prediction minus truth*
+#
+# How should each score change? Put softmax into the loss, and the logarithm takes the fraction apart:
+#
+# $$ L = -\log \frac{e^{s_y}}{\sum_j e^{s_j}} = -s_y + \log \sum_j e^{s_j} $$
+#
+# Now differentiate with respect to one score $s_k$. The first term gives $-1$ if $k$ is the right class and 0 otherwise. The second
+# is the logarithm of a sum; its slope is, by the chain rule, 1 over the sum, times the slope of the sum, $e^{s_k}$. The quotient
+# $e^{s_k} / \sum_j e^{s_j}$ is $P_k$ again:
+#
+# $$ \frac{\partial L}{\partial s_k} = P_k - Y_k, \qquad Y_k = 1 \text{ for the right class, } 0 \text{ for the others} $$
+#
+# (The round $\partial$ says: only this score moves, the others stay.) Two lines, and the start of every backward pass in this course.
+
+# %% [markdown] lang="zh" of="73dada08"
+# 第二行是三种情况下的损失：正确答案若是类别 0，损失就小；若是类别 2，损失就大。什么都不懂的网络给十个数字各十分之一的概率，
+# 损失是 $\ln 10$，请记住这个数。
+#
+# ## 斜率为什么是“预测减真值”
+#
+# 每个得分该往哪边动？把 softmax 代入损失，对数把分数拆成两项：
+#
+# $$ L = -\log \frac{e^{s_y}}{\sum_j e^{s_j}} = -s_y + \log \sum_j e^{s_j} $$
+#
+# 再对某一个得分 $s_k$ 求导。第一项：如果 $k$ 就是正确类别，得 $-1$，否则得 0。第二项是“和的对数”，按链式法则，等于和的倒数，
+# 乘以和对 $s_k$ 的斜率 $e^{s_k}$，也就是 $e^{s_k} / \sum_j e^{s_j}$，这不就是 $P_k$ 吗？
+#
+# $$ \frac{\partial L}{\partial s_k} = P_k - Y_k, \qquad \text{正确类别处 } Y_k = 1 \text{，其余 } Y_k = 0 $$
+#
+# （圆体的 $\partial$ 表示只动这一个得分，其余不动。）只用两行就推出来了，而本课程的每一次反向传播都从这里开始。
+
+# %%
+truth = np.array([0.0, 1.0, 0.0])  # class 1 is right
+
+
+def loss_of(scores):
+    return -np.log(softmax(scores)[1])
+
+
+by_nudges = proofs.finite_differences(loss_of, scores)  # one score after the other
+print("P - Y =", (probabilities - truth).round(3))
+proofs.equal({"P - Y": probabilities - truth, "by_nudges": by_nudges}, tolerance=1e-7)
+first_figures.score_bars(scores, probabilities, truth)
+
+# %% [markdown] lang="en"
+# In the right panel, the slope is negative for the right class and positive for the others. Gradient descent moves *against* the
+# slope: the right score rises, the others sink, each in proportion to how much probability it wrongly holds. When the
+# prediction is the truth, all slopes are 0 and the learning ends.
+#
+# ## The whole network, in seven steps
+#
+# A **neuron** multiplies each input by a weight, adds them up and adds one more number, its **bias**. A **layer** is many neurons
+# side by side: their weights are the columns of a matrix, and one `@` computes them all. We take a handful of $n$ pictures at
+# a time, a **batch**, one per row. Under each factor stands its shape:
+#
+# $$ \underset{n \times 128}{Z} = \underset{n \times 784}{X}\;\underset{784 \times 128}{W_1} + \underset{128}{b_1}, \qquad
+#    \underset{n \times 128}{H} = \max(0, Z), \qquad
+#    \underset{n \times 10}{S} = \underset{n \times 128}{H}\;\underset{128 \times 10}{W_2} + \underset{10}{b_2}, \qquad
+#    \underset{n \times 10}{P} = \operatorname{softmax}(S) $$
+#
+# 1. **Initialise** the weights with small random numbers.
+# 2. **Forward**: compute the scores of a batch.
+# 3. **Loss**: how wrong are they?
+# 4. **Gradient**: the slopes of all weights together.
+# 5. **Update**: move every weight a step downhill.
+# 6. **Repeat** 2 to 5 with the next batch.
+# 7. **Test**, once, on digits that took part in no decision.
+#
+# Here are the first two. Why random, and not all zero? Then all 128 neurons would compute the same, get the same slopes and stay the same
+# forever: one neuron, 128 times. Why times $\sqrt{2 / \text{inputs}}$? That keeps the numbers behind a ReLU layer about as large
+# as those before it ([He et al. 2015](https://arxiv.org/abs/1502.01852)).
+
+# %% [markdown] lang="zh" of="3691958e"
+# 右图里，正确类别的斜率是负的，其余是正的。梯度下降逆着斜率走：正确类别的得分上升，其余下降，谁错占的概率多，谁就降得多。当预测与真值一致时，斜率全为 0，学习也就结束了。
+#
+# ## 整个网络，七个步骤
+#
+# **神经元**（neuron）把每个输入乘以一个权重，全部加起来，再加一个数，叫**偏置**（bias）。**层**（layer）就是并排的许多神经元：
+# 它们的权重各占矩阵的一列，一个 `@` 就能全部算完。每次取 $n$ 张图一起算，称为一个**批次**（batch），一行一张。
+# 每个因子下面标着它的形状：
+#
+# $$ \underset{n \times 128}{Z} = \underset{n \times 784}{X}\;\underset{784 \times 128}{W_1} + \underset{128}{b_1}, \qquad
+#    \underset{n \times 128}{H} = \max(0, Z), \qquad
+#    \underset{n \times 10}{S} = \underset{n \times 128}{H}\;\underset{128 \times 10}{W_2} + \underset{10}{b_2}, \qquad
+#    \underset{n \times 10}{P} = \operatorname{softmax}(S) $$
+#
+# 1. **初始化**：权重取小的随机数。
+# 2. **前向**：算出一批样本的得分。
+# 3. **损失**：错了多少？
+# 4. **梯度**（gradient）：所有权重的斜率，合在一起。
+# 5. **更新**：每个权重都朝下坡走一步。
+# 6. **重复**：换下一批，重复第 2 至 5 步。
+# 7. **测试**：只做一次，用没有参与过任何决定的样本。
+#
+# 先写前两步。为什么要随机，不能全取 0？那样 128 个神经元算出的结果一样，斜率也一样，永远不会有区别，等于把一个神经元抄了 128 遍。
+# 为什么要乘 $\sqrt{2 / \text{输入个数}}$？这样，经过 ReLU 层之后的数，与之前的数差不多一样大（[He 等，2015](https://arxiv.org/abs/1502.01852)）。
 
 # %%
 def initialise(seed, hidden=128):
-    """Step 1. [784 × hidden, hidden, hidden × 10, 10]; the spread √(2 / inputs) keeps ReLU layers at one scale."""
     generator = np.random.default_rng(seed)
-    kernels = [generator.normal(size=shape) * np.sqrt(2 / shape[0]) for shape in [(784, hidden), (hidden, 10)]]
-    return [array.astype("float32") for array in (kernels[0], np.zeros(hidden), kernels[1], np.zeros(10))]
-
+    first = generator.normal(size=(784, hidden)) * np.sqrt(2 / 784)  # suits ReLU
+    second = generator.normal(size=(hidden, 10)) * np.sqrt(2 / hidden)
+    arrays = first, np.zeros(hidden), second, np.zeros(10)
+    return [array.astype("float32") for array in arrays]
 
 def forward(parameters, x):
-    """Step 2. Returns sums before ReLU (n, hidden), hidden layer (n, hidden), scores (n, 10)."""
     first, first_bias, second, second_bias = parameters
-    sums = x @ first + first_bias
-    hidden = np.maximum(sums, 0)
-    return sums, hidden, hidden @ second + second_bias
-
-
-def cross_entropy(scores, labels):
-    """Step 3. Mean of −log probability of the right digit."""
-    return -activations.log_softmax(scores)[np.arange(len(labels)), labels].mean()
-
+    sums = x @ first + first_bias  # Z, (n, 128)
+    hidden = np.maximum(sums, 0)  # H, (n, 128)
+    return sums, hidden, hidden @ second + second_bias  # S, (n, 10)
 
 fresh = initialise(SEED)
-print("parameters · 参数:", [array.shape for array in fresh], "=", f"{sum(array.size for array in fresh):,}")
-untrained = cross_entropy(forward(fresh, x_valid)[-1], y_valid)
-print("loss of ten equal guesses · 十个数平均猜的损失: ln 10 =", np.log(10).round(3))
-
-# %%
-def gradients(parameters, x, labels):
-    """Steps 2 to 4. Returns the loss and one gradient for each parameter array."""
-    sums, hidden, scores = forward(parameters, x)
-    error = activations.softmax(scores)  # (n, 10)
-    error[np.arange(len(labels)), labels] -= 1
-    error /= len(labels)
-    hidden_error = (error @ parameters[2].T) * (sums > 0)  # (n, hidden)
-    return cross_entropy(scores, labels), [
-        x.T @ hidden_error, hidden_error.sum(axis=0), hidden.T @ error, error.sum(axis=0)]
-
-
-loss, computed = gradients(fresh, x_train[:64], y_train[:64])
-print("gradients · 梯度:", [array.shape for array in computed])
-
-# %%
-variables = [tf.Variable(array) for array in fresh]
-with tf.GradientTape() as tape:
-    scores = tf.nn.relu(x_train[:64] @ variables[0] + variables[1]) @ variables[2] + variables[3]
-    tape_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y_train[:64], scores)
-proofs.equal({"loss: NumPy": loss, "Keras": tape_loss})
-for name, ours, theirs in zip(["W₁", "b₁", "W₂", "b₂"], computed, tape.gradient(tape_loss, variables), strict=True):
-    proofs.equal({f"{name} by hand": ours, "GradientTape": theirs})
-
-small = [random.normal(size=shape) for shape in [(9, 7), 7, (7, 10), 10]]
-nine, labels = random.normal(size=(4, 9)), np.array([3, 1, 4, 1])
-for place, name in enumerate(["W₁", "b₁", "W₂", "b₂"]):
-    def loss_of(array, place=place):
-        return cross_entropy(forward([*small[:place], array, *small[place + 1 :]], nine)[-1], labels)
-
-    proofs.equal({f"small {name}": gradients(small, nine, labels)[1][place],
-                  "finite differences": proofs.finite_differences(loss_of, small[place])}, tolerance=1e-7)
+print([array.shape for array in fresh], sum(array.size for array in fresh))
 
 # %% [markdown] lang="en"
-# ### Steps 5 to 7
+# More than a hundred thousand **parameters** (weights and biases), where the first example had one.
 #
-# **Momentum**: keep a velocity $v$ that remembers the last gradients, $v \leftarrow \mu v - \eta\, G$, then
-# $W \leftarrow W + v$; learning rate $\eta = 0.01$, momentum $\mu = 0.9$. Chapter 5 compares nine such rules.
+# ### Exercise 1 · easy — step 3, the loss
 #
-# Beside the network stands a **baseline**: the mean image of each digit; a test image gets the label of the nearest mean.
-# A network that does not beat this has learned nothing worth its name.
+# Write `cross_entropy(scores, labels)`. `scores` has the shape (n, 10), `labels` holds the n right classes as whole numbers. Return the
+# *mean* over the batch of $-\log P_y$. You may use `softmax` from above.
+#
+# (If you leave an exercise out, or it is not right yet, the chapter goes on with its own version. If your check says ✓, it
+# goes on with *yours*.)
 
-# %% [markdown] lang="zh" of="d09e4ab0"
-# ### 第 5 至 7 步
+# %% [markdown] lang="zh" of="1f09bc35"
+# 最初的例子只有一个参数，这里有十万多个**参数**（parameter，即权重和偏置）。
 #
-# **动量**（momentum）：保留一个记住以往梯度的速度 $v$，先 $v \leftarrow \mu v - \eta\, G$，再 $W \leftarrow W + v$；
-# 学习率 $\eta = 0.01$，动量 $\mu = 0.9$。第 5 章会比较九种更新规则。
+# ### 练习 1 · 易 —— 第 3 步：损失
 #
-# 网络旁边放一个**基线**（baseline）：算出每个数字的平均图，测试图离哪张平均图最近，就判为哪个数字。
-# 连它都赢不了的网络，不能算学到了东西。
-
-# %%
-def update(parameters, velocity, gradient, learning_rate, momentum=0.9):
-    """Step 5."""
-    velocity = [momentum * v - learning_rate * g for v, g in zip(velocity, gradient, strict=True)]
-    return [array + v for array, v in zip(parameters, velocity, strict=True)], velocity
-
-
-def accuracy(parameters, x, labels):
-    """Step 7."""
-    return float((forward(parameters, x)[-1].argmax(axis=1) == labels).mean())
-
-
-def train(parameters, x, labels, order, learning_rate=0.01, batch_size=64, validation=None):
-    """Step 6. `order`: (epochs, examples), which example comes when. Returns parameters, losses an epoch, validation's."""
-    velocity, losses, validation_losses = [np.zeros_like(array) for array in parameters], [], []
-    for epoch in order:
-        batch_losses = []
-        for start in range(0, len(epoch), batch_size):
-            chosen = epoch[start : start + batch_size]
-            loss, gradient = gradients(parameters, x[chosen], labels[chosen])
-            parameters, velocity = update(parameters, velocity, gradient, learning_rate)
-            batch_losses.append(loss)
-        losses.append(float(np.mean(batch_losses)))
-        if validation is not None:
-            validation_losses.append(float(cross_entropy(forward(parameters, validation[0])[-1], validation[1])))
-    return parameters, losses, validation_losses
-
-# %% tags=["nbval-ignore-output"]
-epochs = choose(smoke=3, laptop=6, full=20)
-shuffler = np.random.default_rng(SEED)
-order = np.stack([shuffler.permutation(count) for _ in range(epochs)])
-begin = time.perf_counter()
-trained, losses, validation_losses = train(fresh, x_train, y_train, order, validation=(x_valid, y_valid))
-numpy_seconds = time.perf_counter() - begin
-
-means = np.stack([x_train[y_train == digit].mean(axis=0) for digit in range(10)])
-distance = (means**2).sum(axis=1) - 2 * x_test @ means.T  # (10000, 10), without the term that all share
-results.record("mlp.untrained_loss", untrained, band=(2.13, 2.74))
-results.record("baseline.test_accuracy", (distance.argmin(axis=1) == y_test).mean(), band=choose(smoke=(0.80, 0.82), laptop=(0.80, 0.82), full=(0.80, 0.83)))
-results.record("mlp.validation_accuracy", accuracy(trained, x_valid, y_valid), band=choose(smoke=(0.908, 0.916), laptop=(0.949, 0.962), full=(0.96, 0.99)))
-results.record("mlp.test_accuracy", accuracy(trained, x_test, y_test), band=choose(smoke=(0.873, 0.907), laptop=(0.939, 0.949), full=(0.96, 0.99)))
-results.record("mlp.numpy_seconds", numpy_seconds, unit="s", digits=1)
-
-# %% tags=["nbval-ignore-output"]
-seen = forward(trained, x_test[:2000])[-1]
-wrong = np.flatnonzero(seen.argmax(axis=1) != y_test[:2000])[:6]
-figure, axes = plt.subplots(1, 8, figsize=(10.5, 3), width_ratios=[8, 0.4, *[2.2] * 6])
-axes[0].plot(range(1, epochs + 1), losses, marker="o", label="training")
-axes[0].plot(range(1, epochs + 1), validation_losses, linestyle="--", marker="s", label="validation")
-axes[0].set(xlabel="epoch", ylabel="cross entropy (nats)", title="Loss", ylim=(0, None), xticks=range(1, epochs + 1))
-axes[0].legend()
-axes[1].axis("off")
-for axis, place in zip(axes[2:], wrong, strict=False):
-    axis.imshow(x_test[place].reshape(28, 28))
-    axis.set_title(f"{y_test[place]}, read {seen[place].argmax()}", fontsize=9)
-for axis in axes[2:]:
-    axis.axis("off")
-plots.show(
-    figure,
-    alt="Training and validation loss fall from epoch to epoch; beside them six test digits that the network misreads.",
-    alt_zh="训练损失和验证损失逐轮下降；旁边是网络读错的六个测试数字。",
-)
-
-# %% [markdown] lang="en"
-# Both curves fall together: so far the network learns what also holds for images it has not seen. (The training curve
-# lies higher at first because it is the mean over an epoch, in which the weights were still worse.)
+# 写出 `cross_entropy(scores, labels)`。`scores` 的形状是 (n, 10)，`labels` 是 n 个正确类别（整数）。返回这一批 $-\log P_y$ 的平均值。
+# 可以使用上面的 `softmax`。
 #
-# ## The same network in Keras
-#
-# What you wrote is `perceptron` in `course_utils.models.vision`: three lines of layers. `SGD(0.01, momentum=0.9)` is our
-# step 5, and sparse categorical cross entropy our step 3. If that is true, then from the same weights, with the same
-# batches in the same order, Keras must produce the same numbers, step after step. Not similar: the same.
-
-# %% [markdown] lang="zh" of="580d876c"
-# 两条曲线一起下降：到目前为止，网络学到的东西对没见过的图也管用。（训练曲线开头偏高，是因为它取的是整轮的平均，
-# 而那一轮里权重还没有现在这么好。）
-#
-# ## 用 Keras 写同一个网络
-#
-# 你写的网络就是 `course_utils.models.vision` 里的 `perceptron`：三行网络层。`SGD(0.01, momentum=0.9)` 是我们的第 5 步，
-# 稀疏分类交叉熵是第 3 步。果真如此的话，从同样的权重出发，用同样次序的同样批次，Keras 每一步都必须给出相同的数。
-# 不是相近，是相同。
-
-# %%
-with strategy.scope():
-    perceptron = vision.perceptron()
-    optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
-    perceptron.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], steps_per_execution=16)
-perceptron.set_weights(fresh)
-ours, velocity, our_losses, keras_losses = fresh, [np.zeros_like(array) for array in fresh], [], []
-for start in range(0, 20 * 64, 64):
-    chosen = order[0][start : start + 64]
-    our_loss, gradient = gradients(ours, x_train[chosen], y_train[chosen])
-    ours, velocity = update(ours, velocity, gradient, learning_rate=0.01)
-    with tf.GradientTape() as tape:
-        probabilities = perceptron(x_train[chosen].reshape(-1, 28, 28, 1), training=True)
-        loss = keras.losses.SparseCategoricalCrossentropy()(y_train[chosen], probabilities)
-    optimizer.apply(tape.gradient(loss, perceptron.trainable_variables), perceptron.trainable_variables)
-    our_losses.append(our_loss)
-    keras_losses.append(loss)
-proofs.equal({"20 losses: NumPy": our_losses, "Keras": keras_losses})
-for name, array, weights in zip(["W₁", "b₁", "W₂", "b₂"], ours, perceptron.get_weights(), strict=True):
-    proofs.equal({f"{name} after 20 steps: NumPy": array, "Keras": weights})
-
-# %% tags=["nbval-ignore-output"]
-with strategy.scope():
-    perceptron.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy", steps_per_execution=16)
-perceptron.set_weights(fresh)
-begin = time.perf_counter()
-for epoch in order:  # the same order as above; a reader's own program would call fit once, with shuffle=True
-    perceptron.fit(x_train[epoch].reshape(-1, 28, 28, 1), y_train[epoch], batch_size=64, shuffle=False, verbose=0)
-keras_seconds = time.perf_counter() - begin
-apart = max(np.abs(a - b).max() for a, b in zip(trained, perceptron.get_weights(), strict=True))
-agree = (forward(trained, x_test)[-1].argmax(1) == forward(perceptron.get_weights(), x_test)[-1].argmax(1)).mean()
-results.record("mlp.keras_test_accuracy", accuracy(perceptron.get_weights(), x_test, y_test), band=choose(smoke=(0.873, 0.907), laptop=(0.939, 0.949), full=(0.96, 0.99)))
-results.record("mlp.same_answers", agree, band=choose(smoke=(0.995, 1), laptop=(0.995, 1), full=(0.98, 1)))
-results.record("mlp.largest_weight_difference", apart, digits=8)
-results.record("mlp.keras_seconds", keras_seconds, unit="s", digits=1)
-
-# %% [markdown] lang="en"
-# The last digits drift apart over a whole training, since a computer's additions round, and Keras adds in another order.
-# The answers stay the same. From here on we may use Keras and know what it does.
-#
-# ## What makes a model large?
-#
-# Three numbers: **parameters** $N$, **data** $D$, **compute** $C$. Parameters can be counted by hand, a weight for each
-# pair and a bias for each neuron:
-#
-# $$ N = (784 \cdot 128 + 128) + (128 \cdot 10 + 10) $$
-#
-# Compute is counted in **FLOPs**, floating-point operations; here *one multiply-add is 2 FLOPs* (many papers on image
-# networks count it as 1: look before you compare). `course_utils.flops` counts layer by layer, tested against counts by
-# hand and TensorFlow's profiler. **Predict** before you run: which model has the most parameters, and which the most
-# FLOPs?
-
-# %% [markdown] lang="zh" of="f8ae5747"
-# 训练到最后，末几位数字会慢慢分开：计算机做加法要舍入，而 Keras 相加的次序与我们不同。但给出的答案仍然一样。
-# 从现在起可以放心用 Keras 了，因为你知道它在做什么。
-#
-# ## 模型怎样才算大？
-#
-# 看三个数：**参数量** $N$、**数据量** $D$、**计算量** $C$。参数量可以手算，每一对之间一个权重，每个神经元一个偏置：
-#
-# $$ N = (784 \cdot 128 + 128) + (128 \cdot 10 + 10) $$
-#
-# 计算量用 **FLOPs**（浮点运算次数）来数。这里*一次乘加算 2 FLOPs*（许多图像网络的论文只算 1，比较之前先看清楚）。
-# `course_utils.flops` 逐层计数，并与手算和 TensorFlow 的性能分析器（profiler）核对过。
-# 运行之前**先猜**：哪个模型参数最多，哪个计算量最大？
-
-# %%
-rows_lstm = keras.Sequential([  # chapter 6: an image row by row
-    keras.Input((28, 28)), layers.LSTM(128, return_sequences=True), layers.LSTM(128), layers.Dense(10)])
-text_lstm = keras.Sequential([  # chapter 6a: reviews of 80 tokens
-    keras.Input((80,)), layers.Embedding(4000, 32), layers.LSTM(64, return_sequences=True), layers.LSTM(64), layers.Dense(1)])
-tokens = keras.Input((32,))
-x = layers.Embedding(2500, 128)(tokens)
-for _ in range(2):  # chapter 7b: two Transformer blocks, 32 signs; without the positions' own vectors
-    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(4, 32)(x, x, use_causal_mask=True))
-    x = layers.LayerNormalization()(x + layers.Dense(128)(layers.Dense(256, activation="gelu")(x)))
-small_gpt = keras.Model(tokens, layers.Dense(2500)(layers.LayerNormalization()(x)))
-
-course = {"perceptron": perceptron, "beginner's CNN": vision.beginner_cnn(), "deeper CNN": vision.deeper_beginner_cnn(),
-          "fast CNN": vision.fast_cnn(), "LSTM on rows": rows_lstm, "LSTM on text": text_lstm, "small GPT": small_gpt}
-sizes = {name: flops.total(flops.count(model)) for name, model in course.items()}
-print("                 parameters          FLOPs   FLOPs ÷ 2N")
-for name, size in sizes.items():
-    assert size.parameters == course[name].count_params()
-    print(f"{name:15} {size.parameters:12,} {size.flops:14,} {size.flops / 2 / size.parameters:12.1f}")
-print("by hand · 手算:", f"{(784 * 128 + 128) + (128 * 10 + 10):,}")
-
-# %% [markdown] lang="en"
-# The last column tells two families apart. In the perceptron each weight is used *once* an example. A convolution uses
-# its few weights at hundreds of places; an LSTM and a Transformer use theirs at every time step. Parameters alone do not
-# tell the cost.
-#
-# Now the famous ones. Nobody needs to build GPT-3 to count it: a Transformer's size follows from its shape. A block of
-# width $d$ with a feed-forward part four times as wide holds $12\,d^2 + 13\,d$ parameters; with $\ell$ blocks,
-# vocabulary $V$ and context $T$,
-#
-# $$ N = \ell\,(12\,d^2 + 13\,d) + (V + T)\,d + 2\,d \qquad\text{(GPT-2, GPT-3)} $$
-#
-# Published sizes stand in `course_utils.published`, each with its source. (ResNet-50's paper prints only its multiply-adds;
-# its parameters are counted with `keras.applications`.) Does the formula give them?
-
-# %% [markdown] lang="zh" of="d9d7596a"
-# 最后一列把模型分成两类。在感知机里，每个权重处理一个样本时只用*一次*；卷积的那几个权重要用在几百个位置上，LSTM 和 Transformer
-# 的权重每个时间步都要用。只看参数量，看不出计算量。
-#
-# 再看那些有名的模型。不必真的造一个 GPT-3 才能数它：Transformer 的大小由形状决定。宽度为 $d$、前馈部分宽四倍的一个块有
-# $12\,d^2 + 13\,d$ 个参数；设有 $\ell$ 个块、词表大小 $V$、上下文长度 $T$，则
-#
-# $$ N = \ell\,(12\,d^2 + 13\,d) + (V + T)\,d + 2\,d \qquad\text{（GPT-2、GPT-3）} $$
-#
-# 公布的大小写在 `course_utils.published` 里，每个都有出处。（ResNet-50 的论文只给了乘加次数，参数量是用 `keras.applications`
-# 数出来的。）公式算出来的对得上吗？
-
-# %%
-blocks, width, vocabulary, context = 96, 12288, 50257, 2048  # GPT-3, table 2.1 of its paper
-by_hand = blocks * (12 * width**2 + 13 * width) + (vocabulary + context) * width + 2 * width
-assert by_hand == flops.transformer_parameters(blocks, width, vocabulary, context)
-print(f"GPT-3 by hand · 手算: {by_hand:,}")
-for model in published_models.MODELS:
-    computed = f"{flops.transformer_parameters(**model.shape) / 1e6:12,.1f}" if model.shape else " " * 12
-    print(f"{model.year}  {model.name:17} {model.maker:10} {model.parameters / 1e6:12,.2f} M {computed}  {model.source}")
-
-entries = [(f"{model.name}, {model.year}", model.kind, model.parameters, model.forward_flops) for model in published_models.MODELS]
-items = {"LSTM on rows": 28, "LSTM on text": 80, "small GPT": 32}  # time steps; an image is one item
-entries += [(name, "ours", size.parameters, size.flops / items.get(name, 1)) for name, size in sizes.items()]
-entries.sort(key=lambda entry: entry[2])
-
-# %%
-kinds = {"image": "o", "text": "s", "ours": "*"}
-figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 5.4))
-right.axline((1e5, 2e5), (1e11, 2e11), color="0.6", linewidth=1)
-right.text(2e10, 1e10, "2N", color="0.4")
-for place, (name, kind, parameters, computed) in enumerate(entries):
-    look = dict(marker=kinds[kind], color=plots.COLORS[list(kinds).index(kind)], linestyle="", markersize=9 if kind == "ours" else 6)
-    left.plot(parameters, place, **look)
-    if computed and name != "deeper CNN":
-        right.plot(parameters, computed, **look)
-        above = "BERT" not in name and parameters > 1e7
-        right.annotate(name.split(",")[0], (parameters, computed), xytext=(-7, 5) if above else (7, -4),
-                       textcoords="offset points", fontsize=8, ha="right" if above else "left")
-left.set(xscale="log", xlabel="parameters N", title="Parameters", yticks=range(len(entries)))
-left.set_yticklabels([name for name, *_ in entries], fontsize=8)
-shown = zip(kinds.items(), plots.COLORS, strict=False)
-left.legend(handles=[plt.Line2D([], [], marker=marker, color=color, linestyle="", label=kind) for (kind, marker), color in shown], loc="lower right")
-right.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="FLOPs, forward", title="FLOPs for one image or token")
-plots.show(
-    figure,
-    alt="Left: models in order of their parameters on a log axis, this course's (stars) at the bottom, Llama 3.1 on top. Right: "
-    "forward FLOPs against parameters; text models (squares) lie on the line 2N, image models (circles) far above it.",
-    alt_zh="左图：各模型按参数量排列（对数轴），本课程的模型（星号）在底部，Llama 3.1 在顶端。"
-    "右图：前向计算量与参数量；文本模型（方块）落在直线 2N 上，图像模型（圆点）远在其上。",
-)
-
-# %% [markdown] lang="en"
-# ## What training costs: $6ND$, and where it holds
-#
-# If each weight is used once for each token, a token costs $2N$ FLOPs forward. Backward costs twice that: one product for
-# the gradient of the weights, one for that of the inputs. So for $D$ tokens
-# ([Kaplan et al. 2020](https://arxiv.org/abs/2001.08361)),
-#
-# $$ C \approx 6\,N\,D $$
-#
-# The rule leaves out attention between tokens, and it is about *dense* Transformers: all weights used, each once a token.
-# The first list below counts layer by layer, for both kinds of network: that is the test. The second puts $6ND$ beside
-# published training costs, and there a ratio near 1 proves little: such costs are mostly computed, not measured, and often
-# by this very rule. The table in the appendix of GPT-3's paper, from which BERT's costs come too, is 6 × parameters ×
-# tokens, without attention. So the second list checks $N$ and $D$, not the rule. Then your machine: how long would it need?
-
-# %% [markdown] lang="zh" of="a213a6fe"
-# ## 训练的代价：$6ND$，以及它何时成立
-#
-# 如果每个权重对每个词元只用一次，一个词元的前向就要 $2N$ FLOPs。反向是它的两倍：一次乘法求权重的梯度，一次求输入的梯度。
-# 所以 $D$ 个词元要（[Kaplan 等，2020](https://arxiv.org/abs/2001.08361)）
-#
-# $$ C \approx 6\,N\,D $$
-#
-# 这条规则没有算词元之间的注意力，而且说的是*稠密* Transformer：全部权重都用到，每个词元各用一次。下面第一组数逐层计数，
-# 两类网络都数，这才是检验。第二组数把 $6ND$ 与公布的训练计算量放在一起，那里的比值接近 1 说明不了多少：公布值大多是算出来的，
-# 不是测出来的，用的又常常就是这条规则。GPT-3 论文附录里的表（BERT 的数也出自那里）就是 6 × 参数量 × 词元数，不计注意力。
-# 所以第二组数核对的是 $N$ 和 $D$，不是规则本身。最后问问你的机器要算多久。
-
-# %%
-print("forward FLOPs ÷ 2N, counted · 前向计算量与 2N 之比")
-for model in published_models.MODELS:
-    if model.context and model.maker == "OpenAI":
-        ratio = model.forward_flops / 2 / flops.transformer_parameters(**model.shape)
-        print(f"  {model.name:17} {ratio:8.2f}")
-for name in ["perceptron", "beginner's CNN", "fast CNN"]:
-    print(f"  {name:17} {sizes[name].flops / 2 / sizes[name].parameters:8.2f}")
-print(f"  {'ResNet-50':17} {3.8e9 / 25.6e6:8.2f}   multiply-adds ÷ N, published · 论文值")
-print("training, 6ND ÷ published · 训练计算量，6ND 与公布值之比")
-for model in published_models.MODELS:
-    if model.training_flops:
-        print(f"  {model.name:17} {6 * model.parameters * model.tokens / model.training_flops:8.2f}")
-
-# %% tags=["nbval-ignore-output"]
-devices.describe()
-size = choose(smoke=512, laptop=1536, full=4096)
-matrix = tf.random.normal((size, size))
-multiply = tf.function(lambda a: tf.linalg.matmul(a, a))
-multiply(matrix).numpy()  # the first call prepares the graph
-times = []
-for _ in range(5):
-    begin = time.perf_counter()
-    multiply(matrix).numpy()
-    times.append(time.perf_counter() - begin)
-speed = 2 * size**3 / min(times)  # size³ multiply-adds
-trained_flops = 3 * sizes["perceptron"].flops * count * epochs  # forward, and backward at twice the cost
-results.record("machine.matrix_product_speed", speed / 1e9, unit="GFLOP/s", digits=1)
-results.record("machine.numpy_training_share", trained_flops / numpy_seconds / speed, digits=3)
-print(f"the perceptron, {epochs} epochs · 感知机训练: {trained_flops:.1e} FLOPs")
-for model in published_models.MODELS:
-    if model.training_flops:
-        years = model.training_flops / speed / (365 * 86400)
-        print(f"{model.name:12} {model.training_flops:.1e} FLOPs → {years:14,.1f} years on this machine · 年")
-
-# %% [markdown] lang="en"
-# (`numpy_training_share` is the part of the measured speed that your NumPy training reached; the rest of its time went into
-# everything that is not one large matrix product.)
-#
-# For GPT-3 the rule is off by a few parts in a hundred. For convolutional networks it is wrong by a factor of fifteen to
-# more than a hundred: count their layers instead. (Two more exceptions: an embedding's rows are looked up and not multiplied, and a
-# mixture of experts uses only part of its weights for a token.)
-#
-# ## Where large models are used
-#
-# **Language.** *Classification* and *sentiment* (is this review pleased?), *named entities* (which words are a person, a
-# place?), *semantic role labelling* (who did what to whom?): here encoders in the manner of
-# [BERT](https://arxiv.org/abs/1810.04805), made at Google, are fine-tuned. They need few labels, and inherit the slant of
-# the text they read. For sorting short texts, word counts with logistic regression are a strong rival (chapter 6a
-# measures it). *Generation* and *dialogue* belong to decoders like OpenAI's [GPT](https://arxiv.org/abs/2005.14165)
-# (often printed as Google's, which is wrong). They write fluently and state false things as fluently: nothing in next-word prediction
-# rewards truth.
-#
-# **Vision.** *Recognition*: [AlexNet](https://doi.org/10.1145/3065386) (Toronto, 2012), [VGG](https://arxiv.org/abs/1409.1556)
-# (Oxford, 2014), [ResNet](https://arxiv.org/abs/1512.03385) (Microsoft, 2015). *Detection*, several things and their places:
-# [R-CNN](https://arxiv.org/abs/1311.2524) and [YOLO](https://arxiv.org/abs/1506.02640). *Image generation*:
-# [adversarial networks](https://arxiv.org/abs/1406.2661), now mostly [diffusion](https://arxiv.org/abs/2006.11239).
-# Classifiers lose accuracy even on new photographs that were collected by the same recipe as the old test set ([Recht
-# et al. 2019](https://arxiv.org/abs/1902.10811)).
-#
-# **Speech.** *Recognition*: [Deep Speech](https://arxiv.org/abs/1412.5567) (Baidu, recurrent), later
-# [Whisper](https://arxiv.org/abs/2212.04356) (OpenAI, a Transformer). *Synthesis*: [WaveNet](https://arxiv.org/abs/1609.03499)
-# (DeepMind), dilated convolutions that produce one sample of sound after the other. Noise, accents and rare names still hurt.
-#
-# **Translation.** The [Transformer](https://arxiv.org/abs/1706.03762) (Google, 2017) was invented for it, and replaced recurrent
-# networks within few years. Good between languages with much parallel text, weaker for the others, and over whole documents.
-#
-# **Driving.** Networks find lanes, people and signs; some steer directly
-# ([Bojarski et al. 2016](https://arxiv.org/abs/1604.07316), NVIDIA). The rare event decides, and rare events are what data
-# lacks. Most systems sold need a driver who watches.
-#
-# **Medicine.** Networks grade eye photographs ([Gulshan et al. 2016](https://doi.org/10.1001/jama.2016.17216)) and predict the
-# shape of proteins ([AlphaFold](https://doi.org/10.1038/s41586-021-03819-2), DeepMind). Between a good score in a paper and use
-# in a clinic lie light, network and workflow: in Thai clinics many images of real patients were rejected as ungradable
-# ([Beede et al. 2020](https://doi.org/10.1145/3313831.3376718)).
-#
-# ## Choosing, tools, data, places to learn
-#
-# **How to choose an architecture.** Ask in this order. What does a simple baseline reach? Is there a pre-trained model for
-# this kind of data (then fine-tune, chapter 8b)? If not: what *structure* has the data?
-#
-# | data | first try | in this course |
-# |---|---|---|
-# | a table of numbers | boosted trees, logistic regression; then a perceptron | 1 |
-# | images, sound as a picture | convolutions | 2, 3 |
-# | short series, little data | linear models, then GRU or LSTM | 6 |
-# | text, long sequences, much data | Transformer, pre-trained | 7 |
-#
-# Then size: as small as reaches the goal on validation data, within the memory and time you have. Take more data before
-# more layers.
-#
-# **Tools.** [Keras](https://keras.io) on [TensorFlow](https://www.tensorflow.org) here; [PyTorch](https://pytorch.org) (chapter 10) and
-# [JAX](https://docs.jax.dev) elsewhere; [scikit-learn](https://scikit-learn.org) for baselines. **Data.**
-# [MNIST](https://doi.org/10.1109/5.726791), CIFAR-10 and [ImageNet](https://doi.org/10.1007/s11263-015-0816-y) for images, the
-# [UCI repository](https://archive.ics.uci.edu) for tables. Read the licence, and how it was collected.
-# **Places to learn.** Stanford's [CS231n](https://cs231n.stanford.edu) and [CS230](https://cs230.stanford.edu);
-# [*Dive into Deep Learning*](https://d2l.ai), also in Chinese; papers on [arXiv](https://arxiv.org) (not reviewed: look whether it was
-# published, and whether others got the same numbers). Questions: [Stack Overflow](https://stackoverflow.com), and a project's
-# own issues on GitHub.
-
-# %% [markdown] lang="zh" of="18753ac4"
-# （`numpy_training_share` 是你的 NumPy 训练达到了所测速度的几分之几；其余时间花在了大矩阵乘法以外的事情上。）
-#
-# 对 GPT-3，这条规则只差百分之几；对卷积网络，却要差十几倍到上百倍：那就老老实实逐层数。（还有两个例外：嵌入表是查表，不做乘法；
-# 混合专家模型处理一个词元时只用到一部分权重。）
-#
-# ## 大模型用在哪里
-#
-# **语言。** *文本分类*与*情感分析*（这条评论满意吗？）、*命名实体识别*（哪些词是人名、地名？）、*语义角色标注*（谁对谁做了什么？）：
-# 这类任务通常微调 Google 的 [BERT](https://arxiv.org/abs/1810.04805) 一类的编码器。所需标签不多，但会继承所读文本里的偏见。
-# 给短文本分类时，词频加逻辑回归是个很强的对手（第 6a 章实测）。*文本生成*和*对话*则是解码器的天下，
-# 例如 OpenAI 的 [GPT](https://arxiv.org/abs/2005.14165)（常有人误印成 Google 的）。它们写得流畅，说错话时也一样流畅：
-# 预测下一个词，本来就没有奖励真实。
-#
-# **视觉。** *识别*：[AlexNet](https://doi.org/10.1145/3065386)（多伦多大学，2012）、[VGG](https://arxiv.org/abs/1409.1556)
-# （牛津大学，2014）、[ResNet](https://arxiv.org/abs/1512.03385)（微软，2015）。*检测*（有哪些东西，各在哪里）：
-# [R-CNN](https://arxiv.org/abs/1311.2524) 和 [YOLO](https://arxiv.org/abs/1506.02640)。*图像生成*：
-# 早先是[对抗网络](https://arxiv.org/abs/1406.2661)，如今多用[扩散模型](https://arxiv.org/abs/2006.11239)。
-# 即使是按与原测试集相同的办法新收集的照片，分类网络的准确率也会下降（[Recht 等，2019](https://arxiv.org/abs/1902.10811)）。
-#
-# **语音。** *识别*：[Deep Speech](https://arxiv.org/abs/1412.5567)（百度，循环网络），后来有
-# [Whisper](https://arxiv.org/abs/2212.04356)（OpenAI，Transformer）。*合成*：[WaveNet](https://arxiv.org/abs/1609.03499)
-# （DeepMind），用空洞卷积一个采样点接一个采样点地生成声音。噪声、口音和生僻的名字至今仍是难题。
-#
-# **翻译。** [Transformer](https://arxiv.org/abs/1706.03762)（Google，2017）就是为翻译发明的，几年之内取代了循环网络。
-# 平行语料多的语言之间译得好，其他语言差一些，整篇文档也差一些。
-#
-# **自动驾驶。** 网络负责找车道、行人和标志，有的直接输出方向盘转角（[Bojarski 等，2016](https://arxiv.org/abs/1604.07316)，
-# NVIDIA）。成败取决于罕见情况，而数据里缺的正是罕见情况。市面上多数系统仍要驾驶员时刻盯着。
-#
-# **医学。** 网络给眼底照片分级（[Gulshan 等，2016](https://doi.org/10.1001/jama.2016.17216)），预测蛋白质的形状
-# （[AlphaFold](https://doi.org/10.1038/s41586-021-03819-2)，DeepMind）。从论文里的好成绩到诊所里真正可用，中间还隔着光线、
-# 网速和工作流程：在泰国的诊所里，许多真实病人的照片被系统判为 “无法评级”
-# （[Beede 等，2020](https://doi.org/10.1145/3313831.3376718)）。
-#
-# ## 怎样选，用什么，到哪里学
-#
-# **怎样选择架构。** 按这个次序问：一个简单的基线能做到多好？这类数据有没有预训练模型（有就微调，见第 8b 章）？
-# 没有的话：数据有什么样的*结构*？
-#
-# | 数据 | 先试什么 | 本课程 |
-# |---|---|---|
-# | 数值表格 | 提升树、逻辑回归，然后是感知机 | 1 |
-# | 图像、画成图的声音 | 卷积网络 | 2、3 |
-# | 较短的序列，数据少 | 线性模型，然后是 GRU 或 LSTM | 6 |
-# | 文本、长序列，数据多 | 预训练的 Transformer | 7 |
-#
-# 再定大小：在验证集上够用的前提下越小越好，还要装得进你的内存、赶得上你的时间。先想办法加数据，再想加层数。
-#
-# **工具。** 本课程用 [Keras](https://keras.io) 和 [TensorFlow](https://www.tensorflow.org)；别处常见
-# [PyTorch](https://pytorch.org)（第 10 章）和 [JAX](https://docs.jax.dev)；基线用 [scikit-learn](https://scikit-learn.org)。
-# **数据。** 图像有 [MNIST](https://doi.org/10.1109/5.726791)、CIFAR-10 和 [ImageNet](https://doi.org/10.1007/s11263-015-0816-y)，
-# 表格有 [UCI 数据库](https://archive.ics.uci.edu)。用之前读一读许可，再看它是怎样收集的。
-# **学习。** 斯坦福的 [CS231n](https://cs231n.stanford.edu) 与 [CS230](https://cs230.stanford.edu)；
-# 《[动手学深度学习](https://zh.d2l.ai)》；[arXiv](https://arxiv.org) 上的论文（未经评审：看看是否正式发表，别人能否得到同样的数）。
-# 提问可去 [Stack Overflow](https://stackoverflow.com)，或该项目在 GitHub 上的 issues。
-
-# %% [markdown] lang="en"
-# ## Clinic 1: a date, and a size
-#
-# *"Convolutional networks began in 2006 with Hinton."* They are older by a quarter of a century: Fukushima's neocognitron,
-# [1980](https://doi.org/10.1007/BF00344251); a convolutional network trained by backpropagation to read postal codes,
-# by LeCun and colleagues,
-# [1989](https://doi.org/10.1162/neco.1989.1.4.541); LeNet-5, [1998](https://doi.org/10.1109/5.726791). What Hinton, Osindero and
-# Teh published in [2006](https://doi.org/10.1162/neco.2006.18.7.1527) were deep *belief* nets: fully connected, trained layer by
-# layer without labels. In 2012 AlexNet made convolutions famous.
-#
-# *"A large model has hundreds to tens of millions of parameters."* Test it on everything in this chapter: a definition
-# that calls your perceptron large and GPT-3 not large defines nothing.
-
-# %% [markdown] lang="zh" of="d2fa7dda"
-# ## 公式门诊之一：一个年份，一个大小
-#
-# *“卷积神经网络始于 2006 年，由 Hinton 提出。”* 其实早了四分之一个世纪：福岛邦彦的新认知机，
-# [1980 年](https://doi.org/10.1007/BF00344251)；LeCun 等人用反向传播训练卷积网络读邮政编码，
-# [1989 年](https://doi.org/10.1162/neco.1989.1.4.541)；LeNet-5，[1998 年](https://doi.org/10.1109/5.726791)。
-# Hinton、Osindero 与 Teh 在 [2006 年](https://doi.org/10.1162/neco.2006.18.7.1527) 发表的是深度*信念*网络：全连接，
-# 不用标签，一层一层地训练。让卷积网络出名的，是 2012 年的 AlexNet。
-#
-# *“大模型有数百乃至数千万个参数。”* 拿本章出现的所有模型来检验：按这个定义，你的感知机算大模型，GPT-3 反而不算，
-# 那它等于什么都没定义。
-
-# %%
-everything = {name: size.parameters for name, size in sizes.items()}
-everything |= {model.name: model.parameters for model in published_models.MODELS}
-claimed = [name for name, parameters in everything.items() if 1e2 <= parameters < 1e8]
-print("“large” · 按此说法算大:", ", ".join(claimed))
-print("not “large” · 按此说法不算:", ", ".join(name for name in everything if name not in claimed))
-print(f"GPT-3 ÷ perceptron · 倍数: {everything['GPT-3'] / everything['perceptron']:,.0f}")
-
-# %% [markdown] lang="en"
-# ## Clinic 2: training on noise
-#
-# A common beginner's listing trains on random numbers: it makes a hundred random "images" to show that the loss goes
-# down. It does. What does that show? We train *your* network three times on 500 examples: real digits with real labels,
-# real digits with **random labels**, and **random pixels** with random labels. **Predict** the training loss and the test
-# accuracy of each. (The idea: [Zhang et al. 2017](https://arxiv.org/abs/1611.03530).)
-
-# %% [markdown] lang="zh" of="fb4d8636"
-# ## 公式门诊之二：拿噪声来训练
-#
-# 常见的入门代码用随机数训练：造一百张随机 “图像”，好让人看到损失下降。损失确实会降，可这说明了什么？
-# 我们用 500 个样本把*你的*网络训练三次：真图配真标签；真图配**随机标签**；**随机像素**配随机标签。
-# **先猜**每一次的训练损失和测试准确率。（这个想法来自 [Zhang 等，2017](https://arxiv.org/abs/1611.03530)。）
-
-# %% tags=["nbval-ignore-output"]
-dice = np.random.default_rng([SEED, 1])
-few, rounds = 500, choose(smoke=40, laptop=150, full=200)
-noise, new_noise = (dice.normal(size=(rows, 784)).astype("float32") for rows in (few, 2_000))
-cases = {  # training images and labels, test images and labels
-    "real": (x_train[:few], y_train[:few], x_test, y_test),
-    "random_labels": (x_train[:few], dice.integers(0, 10, few), x_test, y_test),
-    "random_pixels": (noise, dice.integers(0, 10, few), new_noise, dice.integers(0, 10, 2_000)),
-}
-bands = {  # of the training loss, of the test accuracy
-    "real": (choose(smoke=(0.019, 0.023), laptop=(0.0034, 0.0039), full=(0, 0.01)),
-             choose(smoke=(0.828, 0.855), laptop=(0.834, 0.855), full=(0.82, 0.86))),
-    "random_labels": (choose(smoke=(0.24, 0.42), laptop=(0.018, 0.028), full=(0, 0.03)),
-                      choose(smoke=(0, 0.21), laptop=(0.019, 0.179), full=(0, 0.2))),
-    "random_pixels": (choose(smoke=(0.004, 0.005), laptop=(0.0009, 0.0012), full=(0, 0.005)),
-                      choose(smoke=(0.075, 0.127), laptop=(0.071, 0.133), full=(0.07, 0.135))),
-}
-memory_order, memory = np.stack([dice.permutation(few) for _ in range(rounds)]), {}
-for name, (images_, labels_, test_images, test_labels) in cases.items():
-    result, curve, _ = train(fresh, images_, labels_, memory_order, learning_rate=0.02)
-    memory[name] = curve, accuracy(result, images_, labels_), accuracy(result, test_images, test_labels)
-    left_over = cross_entropy(forward(result, images_)[-1], labels_)
-    results.record(f"noise.{name}_training_loss", left_over, band=bands[name][0])
-    results.record(f"noise.{name}_training_accuracy", memory[name][1], band=choose(smoke=(0.96, 1), laptop=(0.99, 1), full=(0.99, 1)))
-    results.record(f"noise.{name}_test_accuracy", memory[name][2], band=bands[name][1])
-
-# %% tags=["nbval-ignore-output"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.5))
-for place, (name, (curve, _, _)) in enumerate(memory.items()):
-    words = name.replace("_", " ")
-    left.plot(range(1, rounds + 1), curve, linestyle=plots.LINES[place], color=plots.COLORS[place], label=words)
-    for shift, key, shade in [(-0.2, "training", 0.45), (0.2, "test", 1.0)]:
-        value = memory[name][1 if key == "training" else 2]
-        right.bar(place + shift, value, width=0.38, color=plots.COLORS[place], alpha=shade)
-        right.text(place + shift, value + (0.02 if key == "training" else 0.06), key, ha="center", fontsize=8)
-    spread = results.spread("01", f"noise.{name}_test_accuracy")
-    if spread and profiles.name() == "laptop":
-        right.plot([place + 0.2] * 2, [spread["lowest"], spread["highest"]], color="k", linewidth=3)
-right.axhline(0.1, color="0.4", linewidth=1, linestyle=":")
-left.set(xlabel="epoch", ylabel="training loss (nats)", title="Training loss", ylim=(0, None))
-right.set(ylabel="accuracy", title="Accuracy (dotted: guessing, black: three seeds)", xticks=range(3), xticklabels=["real", "random\nlabels", "random\npixels"], ylim=(0, 1.1))
-left.legend()
-plots.show(
-    figure,
-    alt="Left: all three training losses fall to zero. Right: training accuracy is one in all three cases; test accuracy is high "
-    "for real data and at guessing level for both random cases.",
-    alt_zh="左图：三条训练损失都降到零。右图：三种情况的训练准确率都是一；测试准确率只有真实数据高，两种随机情况都停在瞎猜的水平。",
-)
-
-# %% [markdown] lang="en"
-# All three learn their training set by heart. Only one learned anything about digits. **A falling training loss shows that
-# the code runs, and nothing more.** Test data that was not trained on is what tells the three apart.
-#
-# ## Clinic 3: listings that cannot run
-#
-# Four faults from common beginners' listings, each in small: a name never imported, labels never made, a loader never
-# defined, and an LSTM built for 100 features that is fed one. The first three can be found *without running*: collect the
-# names that are read, subtract those that are written. (`ruff` and `pyflakes` do this for you. A shape needs a run: one
-# batch, before the long one. The message then names both widths, 1 and 100.)
-
-# %% [markdown] lang="zh" of="17b86e5a"
-# 三次都把训练集背了下来，只有一次学到了关于数字的东西。**训练损失下降，只说明代码能跑，别的什么也没说明。**
-# 能把三者区分开的，是没有参与训练的测试数据。
-#
-# ## 公式门诊之三：跑不起来的代码
-#
-# 常见入门代码里的四种毛病，各缩成一小段：用了从未导入的名字；标签从未生成；数据加载器从未定义；LSTM 按 100 个特征建好，
-# 喂进来的却只有 1 个。前三种*不用运行*就能发现：收集所有被读取的名字，减去被赋值的名字。
-# （`ruff` 和 `pyflakes` 会替你做这件事。形状错误则要运行才知道：正式训练之前，先跑一个批次，
-# 报错信息里会写着两个宽度：1 和 100。）
-
-# %%
-def undefined(source):
-    """Names that are read somewhere and defined nowhere."""
-    nodes = list(ast.walk(ast.parse(source)))
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    defined = {node.id for node in names if isinstance(node.ctx, ast.Store)} | set(dir(builtins))
-    defined |= {(alias.asname or alias.name).split(".")[0] for node in nodes
-                if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
-    return sorted({node.id for node in names} - defined)
-
-
-start = "import keras, numpy as np\nimages = np.zeros((4, 100, 1), 'float32')\n"
-listings = {
-    "import": start + "F.relu(images)",
-    "labels": start + "loss = keras.losses.sparse_categorical_crossentropy(train_labels, images[:, :10, 0])",
-    "loader": start + "for batch in train_loader: print(batch.shape)",
-    "width": start + "model = keras.Sequential([keras.Input((None, 100)), keras.layers.LSTM(128)])\nmodel(images)",
-}
-for name, source in listings.items():
-    try:
-        exec(source, {})
-    except Exception as error:
-        lines = str(error).splitlines()
-        message = next((line for line in lines if "size" in line), lines[0]).split("}} ")[-1].split(" [Op")[0]
-        print(f"{name:7} before running · 运行前: {undefined(source)}   running · 运行: {type(error).__name__}: {message}")
-
-# %% [markdown] lang="en"
-# ## Clinic 4: words that promise too much
-#
-# *"Human-level."* Compared with which people, on which data, by which measure? In 2018 machine translation of news was
-# reported at [human parity](https://arxiv.org/abs/1803.05567); judged by whole documents instead of single sentences,
-# raters [preferred the people](https://arxiv.org/abs/1808.07048). Other such words: *understands, knows, solves, is robust,
-# without bias, learns by itself*. Replace each by what was measured.
-#
-# Try it on your own network. It reads most of the test digits rightly. Now print the same digits black on white, which
-# you read as well as before. **Predict** its accuracy.
-
-# %% [markdown] lang="zh" of="45cdc244"
-# ## 公式门诊之四：许诺过多的词
-#
-# *“达到人类水平。”* 和哪些人比？用什么数据？按什么标准？2018 年有报告说新闻的机器翻译已[与人相当](https://arxiv.org/abs/1803.05567)；
-# 改为整篇评价而不是逐句评价之后，评审[更喜欢人的译文](https://arxiv.org/abs/1808.07048)。类似的词还有：*理解、知道、解决了、鲁棒、
-# 没有偏见、自己学会*。见到它们，都换成实际测了什么。
-#
-# 拿你自己的网络试试。测试数字它大多读得对。现在把同样的数字印成白底黑字，你读起来毫无困难。**先猜它的准确率。**
-
-# %% tags=["nbval-ignore-output"]
-inverted = accuracy(trained, 1 - x_test, y_test)
-results.record("mlp.inverted_accuracy", inverted, band=choose(smoke=(0, 0.022), laptop=(0, 0.043), full=(0, 0.15)))
-plots.show(
-    plots.grid([*x_test[:8].reshape(-1, 28, 28), *(1 - x_test[:8]).reshape(-1, 28, 28)],
-               [f"read {read}" for images_ in (x_test[:8], 1 - x_test[:8]) for read in forward(trained, images_)[-1].argmax(1)],
-               size=1.0, vmin=0, vmax=1),
-    alt="Eight test digits white on black, and the same black on white; above each what the network reads: the upper row is "
-    "mostly right, the lower mostly wrong.",
-    alt_zh="八个黑底白字的测试数字，下面是同样的白底黑字；每张图上方写着网络读出的数字：上排大多正确，下排大多错误。",
-)
-
-# %% [markdown] lang="en"
-# ### Exercise 1 · easy — count parameters
-#
-# Write `count_parameters(sizes)` for a stack of dense layers with biases. `sizes` lists the numbers from input to output,
-# `[784, 128, 10]` for the perceptron.
-
-# %% [markdown] lang="zh" of="cf59c7d0"
-# ### 练习 1 · 易 —— 数参数
-#
-# 写出 `count_parameters(sizes)`：一叠带偏置的全连接层有多少参数。`sizes` 从输入到输出列出各层的大小，
-# 感知机就是 `[784, 128, 10]`。
+# （练习没做，或者还没做对，后面就用教材的版本；检查显示 ✓ 之后，后面用的就是你写的。）
 
 # %% tags=["exercise"]
-def count_parameters(sizes):
-    """Weights and biases of dense layers between these sizes."""
+def cross_entropy(scores, labels):
+    """Mean of -log(probability of the right class)."""
     ### BEGIN SOLUTION
-    return sum(inputs * outputs + outputs for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True))
+    probabilities = softmax(scores)
+    return -np.log(probabilities[np.arange(len(labels)), labels]).mean()
     ### END SOLUTION
 
 # %% tags=["check"]
-exercises.check("01.count_parameters", count_parameters)
+exercises.check("01.cross_entropy", cross_entropy)
+loss_function = first_network.yours_or_ours("01.cross_entropy", cross_entropy)
 
 # %% [markdown] lang="en" tags=["hint"]
-# Go through neighbouring pairs. Each pair needs a weight for every combination, and a bias for every *output*. The input
-# has no biases.
+# `probabilities[np.arange(len(labels)), labels]` picks one number from each row: row 0 with `labels[0]`, row 1 with `labels[1]`,
+# and so on.
 
-# %% [markdown] lang="zh" of="99ec1b2a" tags=["hint"]
-# 逐对看相邻的两个大小：每种组合一个权重，每个*输出*一个偏置。输入没有偏置。
-
-# %% [markdown] lang="en"
-# ### Exercise 2 · medium — how many days?
-#
-# Write `training_days(parameters, tokens, devices, flops_per_second, utilisation)`: how long does a dense Transformer train
-# by the rule $6ND$, on so many devices, each with a peak speed of which only the share `utilisation` (0 to 1) is reached?
-# Then try GPT-3 ($N = 1.75 \cdot 10^{11}$, $D = 3 \cdot 10^{11}$) on your machine (`speed` from above: it was measured, so the
-# utilisation is 1), and on a thousand devices of $3 \cdot 10^{14}$ FLOP/s at a utilisation of 0.4.
-
-# %% [markdown] lang="zh" of="0bd92afb"
-# ### 练习 2 · 中 —— 要训练多少天？
-#
-# 写出 `training_days(parameters, tokens, devices, flops_per_second, utilisation)`：按 $6ND$，一个稠密 Transformer 在这么多台设备上要训练几天？
-# 每台设备的峰值速度已知，但实际只达到其中 `utilisation`（0 到 1）这个比例。
-# 然后用它算一算 GPT-3（$N = 1.75 \cdot 10^{11}$，$D = 3 \cdot 10^{11}$）：在你的机器上要多久（速度用上面的 `speed`，它是实测值，
-# 利用率取 1）？在一千台 $3 \cdot 10^{14}$ FLOP/s、利用率 0.4 的设备上呢？
-
-# %% tags=["exercise"]
-def training_days(parameters, tokens, devices, flops_per_second, utilisation):
-    """Days of training by 6ND."""
-    ### BEGIN SOLUTION
-    seconds = 6 * parameters * tokens / (devices * flops_per_second * utilisation)
-    return seconds / 86_400
-    ### END SOLUTION
-
-# %% tags=["check"]
-exercises.check("01.training_days", training_days)
-
-# %% [markdown] lang="en" tags=["hint"]
-# Work ÷ speed = time. Forward costs 2 FLOPs a parameter and token; backward twice that. The speed that is really reached
-# is *less* than the peak. A day has $24 \cdot 60 \cdot 60$ seconds.
-
-# %% [markdown] lang="zh" of="ba69ebe9" tags=["hint"]
-# 时间 = 工作量 ÷ 速度。每个参数、每个词元，前向要 2 FLOPs，反向是它的两倍。实际速度*低于*峰值。一天有 $24 \cdot 60 \cdot 60$ 秒。
+# %% [markdown] lang="zh" of="33622124" tags=["hint"]
+# `probabilities[np.arange(len(labels)), labels]` 从每一行各取一个数：第 0 行取第 `labels[0]` 个，第 1 行取第 `labels[1]` 个，依此类推。
 
 # %% [markdown] lang="en"
-# ### Exercise 3 · hard — a dense layer backwards
+# ### Many paths: their slopes add up
 #
-# For $Y = XW + b$ with $X$ of shape (n, inputs), write `dense_backward(upstream, x, weights)`. `upstream` is
-# $\partial L/\partial Y$. Return the gradients of $X$, of $W$ and of $b$, as a tuple.
+# The chain had one path. In a layer $o = xW + b$ every input feeds every output, so a nudge of one input reaches the loss
+# along several paths at the same time, and the loss changes by the *sum*. Say there are two inputs and two outputs, and the
+# errors that have come back to the outputs are 0.5 and 4. Input $x_1$ feeds the first output with weight 3 and the second with
+# weight −1. Its slope is
+#
+# $$ \frac{\partial L}{\partial x_1} = 0.5 \cdot 3 + 4 \cdot (-1) = -2.5 $$
+#
+# A single weight lies on one path only, from its input to its output: error times input, as before. The cell computes both by hand and
+# by nudges, with a loss that has these slopes, $L = 0.5\, o_1 + 4\, o_2$.
 
-# %% [markdown] lang="zh" of="d00f6154"
-# ### 练习 3 · 难 —— 全连接层的反向
+# %% [markdown] lang="zh" of="918d1d8d"
+# ### 路不止一条：斜率相加
 #
-# 设 $Y = XW + b$，$X$ 的形状为 (n, inputs)。写出 `dense_backward(upstream, x, weights)`，其中 `upstream` 是
-# $\partial L/\partial Y$。以元组返回 $X$、$W$ 和 $b$ 的梯度。
+# 前面的链只有一条路。而在一层 $o = xW + b$ 里，每个输入都通向每个输出，所以拨动一个输入，会沿着几条路同时影响损失，
+# 损失的变化等于各条路之和。假设有两个输入、两个输出，传回到两个输出的误差分别是 0.5 和 4。输入 $x_1$ 到第一个输出的权重是 3，
+# 到第二个输出的权重是 −1，那么它的斜率是
+#
+# $$ \frac{\partial L}{\partial x_1} = 0.5 \cdot 3 + 4 \cdot (-1) = -2.5 $$
+#
+# 单个权重只在一条路上，从它的输入到它的输出：仍是误差乘以输入。下面这一格取一个斜率正好如此的损失 $L = 0.5\, o_1 + 4\, o_2$，
+# 先手算，再用拨动来核对。
+
+# %%
+x, errors = np.array([2.0, 1.0]), np.array([0.5, 4.0])
+weights = np.array([[3.0, -1.0], [0.5, 2.0]])  # a row per input, a column per output
+
+
+def small_loss(x, weights):
+    return (x @ weights) @ errors  # 0.5 o1 + 4 o2
+
+
+of_x = [0.5 * 3 + 4 * -1, 0.5 * 0.5 + 4 * 2]  # each input: two paths
+of_weights = [[2 * 0.5, 2 * 4], [1 * 0.5, 1 * 4]]  # each weight: input times error
+nudged_x = proofs.finite_differences(lambda x: small_loss(x, weights), x)
+nudged_weights = proofs.finite_differences(lambda w: small_loss(x, w), weights)
+proofs.equal({"of_x": of_x, "nudged_x": nudged_x})
+proofs.equal({"of_weights": of_weights, "nudged_weights": nudged_weights})
+
+# %% [markdown] lang="en"
+# ### Exercise 2 · medium — step 4, one layer backward
+#
+# Sums of products, a row with a column: that is what a matrix product is. So the rules of the last cell can be written for all numbers at
+# once, and for a whole batch. Every example of the batch uses the same weight, so its paths add up once more, over the examples.
+#
+# Write $G_A$ for "the slopes of the loss with respect to every number in $A$"; then $G_A$ has the shape of $A$. For one layer
+# $O = XW + b$, we know $G_O$ and want the other three:
+#
+# $$ \underset{\text{in} \times \text{out}}{G_W} = \underset{\text{in} \times n}{X^\top}\;\underset{n \times \text{out}}{G_O}, \qquad
+#    \underset{n \times \text{in}}{G_X} = \underset{n \times \text{out}}{G_O}\;\underset{\text{out} \times \text{in}}{W^\top}, \qquad
+#    \underset{\text{out}}{G_b} = \sum_{i=1}^{n} G_{O,i} $$
+#
+# ($^\top$ swaps rows and columns, in NumPy `.T`.) Write `dense_backward(upstream, x, weights)`, where `upstream` is $G_O$.
+# Return the gradients of `x`, of `weights` and of the bias, in this order.
+
+# %% [markdown] lang="zh" of="835d7494"
+# ### 练习 2 · 中 —— 第 4 步：一层的反向
+#
+# 一行与一列对应相乘再相加，正是矩阵乘法。所以上一格的规则可以写成矩阵，一次算完所有的数、整批的样本。
+# 同一个权重，这一批里的每个样本都要用到，所以它的路还要再对样本求和。
+#
+# 用 $G_A$ 表示“损失对 $A$ 中每个数的斜率”，$G_A$ 与 $A$ 形状相同。对一层 $O = XW + b$，已知 $G_O$，求另外三个：
+#
+# $$ \underset{\text{in} \times \text{out}}{G_W} = \underset{\text{in} \times n}{X^\top}\;\underset{n \times \text{out}}{G_O}, \qquad
+#    \underset{n \times \text{in}}{G_X} = \underset{n \times \text{out}}{G_O}\;\underset{\text{out} \times \text{in}}{W^\top}, \qquad
+#    \underset{\text{out}}{G_b} = \sum_{i=1}^{n} G_{O,i} $$
+#
+# （$^\top$ 表示转置，即行列互换，NumPy 里写 `.T`；in 和 out 是输入、输出的个数。）写出 `dense_backward(upstream, x, weights)`，
+# 其中 `upstream` 就是 $G_O$。依次返回 `x`、`weights` 和偏置的梯度。
 
 # %% tags=["exercise"]
 def dense_backward(upstream, x, weights):
@@ -1163,6 +618,7 @@ def dense_backward(upstream, x, weights):
 
 # %% tags=["check"]
 exercises.check("01.dense_backward", dense_backward)
+backward = first_network.yours_or_ours("01.dense_backward", dense_backward)
 
 # %% [markdown] lang="en" tags=["hint"]
 # A gradient has the shape of the thing it belongs to. Write down the three shapes; only one way of multiplying fits each.
@@ -1172,50 +628,559 @@ exercises.check("01.dense_backward", dense_backward)
 # 梯度的形状与它所属的量相同。先写下三个形状，每个都只有一种乘法配得上。所有样本加的是同一个偏置，所以它们的误差要相加
 # （不是取平均：平均已经在 `upstream` 里了）。
 
+# %% [markdown] lang="en"
+# Now the whole way back. The batch's loss is a mean, so the first error is divided by $n$. Then comes one layer backward, the
+# bend, and another layer backward:
+#
+# $$ \underset{n \times 10}{G_S} = \frac{P - Y}{n} \;\longrightarrow\; G_H,\, G_{W_2},\, G_{b_2}, \qquad
+#    \underset{n \times 128}{G_Z} = \underset{n \times 128}{G_H} \odot \underset{n \times 128}{[Z > 0]} \;\longrightarrow\; G_{W_1},\, G_{b_1} $$
+#
+# $[Z > 0]$ is a matrix with a 1 wherever $Z$ is positive and a 0 elsewhere; $\odot$ multiplies number by number (NumPy's `*`). That is the
+# ReLU that lets an error through or stops it. Before anything is trained with this: is it right? We nudge each of the 128 first biases,
+# because the error has to travel all the way back to reach them. (In `float64`, since a nudge is small and a computer rounds.)
+
+# %% [markdown] lang="zh" of="8d4eadd8"
+# 现在把反向的全程接起来。一批的损失是平均值，所以最初的误差要除以 $n$。然后是一层反向，过弯折处，再一层反向：
+#
+# $$ \underset{n \times 10}{G_S} = \frac{P - Y}{n} \;\longrightarrow\; G_H,\, G_{W_2},\, G_{b_2}, \qquad
+#    \underset{n \times 128}{G_Z} = \underset{n \times 128}{G_H} \odot \underset{n \times 128}{[Z > 0]} \;\longrightarrow\; G_{W_1},\, G_{b_1} $$
+#
+# $[Z > 0]$ 是一个矩阵，$Z$ 为正的地方是 1，其余是 0；$\odot$ 是逐个相乘（NumPy 的 `*`）。ReLU 放行误差，还是把它拦下，就看这一项。
+# 先别急着训练：它对吗？误差要一路传到底，才能到达第一层的偏置，所以把这 128 个偏置逐个拨动一下，看结果是否一致。
+# （这里用 `float64`：拨动很小，而计算机会舍入。）
+
+# %%
+def gradients(parameters, x, labels):
+    sums, hidden, scores = forward(parameters, x)
+    truth = np.eye(10, dtype="float32")[labels]  # Y, (n, 10): a 1 in each row
+    error = (softmax(scores) - truth) / len(labels)
+    hidden_error, *of_second = backward(error, hidden, parameters[2])
+    _, *of_first = backward(hidden_error * (sums > 0), x, parameters[0])
+    return loss_function(scores, labels), [*of_first, *of_second]
+
+precise, x, names = [a.astype("float64") for a in fresh], x_train[:50], y_train[:50]
+def loss_with(bias):
+    return loss_function(forward([precise[0], bias, *precise[2:]], x)[-1], names)
+
+by_nudges = proofs.finite_differences(loss_with, precise[1])
+by_chain_rule = gradients(precise, x, names)[1][1]
+proofs.equal({"by_chain_rule": by_chain_rule, "by_nudges": by_nudges}, tolerance=1e-6)
+
+# %% [markdown] lang="en"
+# All 128 agree. (The nudges needed 256 forward passes for 128 slopes. The backward pass computes all slopes of the network, more than a
+# hundred thousand, at the cost of about two. That is why everybody uses it.)
+#
+# ### Exercise 3 · easy — step 5, the update
+#
+# Write `update(parameters, slopes, learning_rate)`. Both are lists of arrays of the same shapes. Return a *list of new arrays*, each moved by
+# one step of gradient descent; leave the given arrays as they are.
+
+# %% [markdown] lang="zh" of="eb71b1b0"
+# 128 个全都一致。（用拨动的办法，128 个斜率要做 256 次前向；而反向传播只花大约两次前向的代价，就把全网络十万多个斜率一次算完。
+# 人人都用它，原因就在这里。）
+#
+# ### 练习 3 · 易 —— 第 5 步：更新
+#
+# 写出 `update(parameters, slopes, learning_rate)`。前两个都是数组的列表，形状一一对应。返回由新数组组成的列表，
+# 每个数组都按梯度下降走一步；传进来的数组不要改动。
+
+# %% tags=["exercise"]
+def update(parameters, slopes, learning_rate):
+    """New arrays, one step downhill."""
+    ### BEGIN SOLUTION
+    pairs = zip(parameters, slopes, strict=True)
+    return [array - learning_rate * slope for array, slope in pairs]
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("01.update", update)
+step = first_network.yours_or_ours("01.update", update)
+
+# %% [markdown] lang="en" tags=["hint"]
+# It is the line $w \leftarrow w - \eta\,\frac{dL}{dw}$ for four arrays instead of one number. `array -= …` would change the given
+# array; `array - …` makes a new one.
+
+# %% [markdown] lang="zh" of="a197aed6" tags=["hint"]
+# 还是 $w \leftarrow w - \eta\,\frac{dL}{dw}$ 那一行，只是一个数换成了四个数组。`array -= …` 会改动传进来的数组，`array - …` 则得到一个新数组。
+
+# %% [markdown] lang="en"
+# ### Step 6: repeat
+#
+# Take the first 50 digits, do steps 2 to 5, take the next 50. Once through all training digits is an **epoch**. Why batches, and
+# not all digits at once? A rough direction after 50 digits costs little and comes soon; the exact one takes thousands.
+# (This is called *stochastic* gradient descent, SGD. Our digits already come in mixed order; usually one shuffles
+# them before each epoch.)
+#
+# After every epoch we look at the validation set: its digits were not learned from, so their loss says whether what was
+# learned holds for new digits too.
+#
+# From here on, `results.record` prints and stores each number. The **band** behind it is where the number should lie, made from
+# runs with several random seeds; ✓ says that yours does.
+
+# %% [markdown] lang="zh" of="f6cc9284"
+# ### 第 6 步：重复
+#
+# 取前 50 个样本，做第 2 至 5 步，再取下 50 个。把全部训练样本过一遍，叫一**轮**（epoch）。为什么分批，不一次用上全部样本？
+# 因为看 50 个样本就能得到大致的方向，又快又省；要得到精确的方向，却得看完几千上万个。
+# （这叫随机梯度下降，SGD。这里的样本本来就是混着排的；通常每一轮开始前都要重新打乱。）
+#
+# 每轮结束后看一次验证集：这些样本没有用来学习，它们的损失能告诉我们，学到的东西对新样本管不管用。
+#
+# 从这里开始，`results.record` 会打印并保存每个结果。后面的**区间**（band）是这个数应在的范围，由几个随机种子的结果定出；✓ 表示你的结果在区间内。
+
+# %%
+def one_epoch(parameters, x, labels, learning_rate=0.1, batch_size=50):
+    batch_losses = []
+    for start in range(0, len(labels), batch_size):
+        batch = slice(start, start + batch_size)
+        loss_here, slopes = gradients(parameters, x[batch], labels[batch])
+        parameters = step(parameters, slopes, learning_rate)
+        batch_losses.append(loss_here)
+    return parameters, np.mean(batch_losses)
+
+
+def accuracy(parameters, x, labels):
+    return (forward(parameters, x)[-1].argmax(axis=1) == labels).mean()
+
+# %% tags=["nbval-ignore-output"]
+untrained_loss = loss_function(forward(fresh, x_valid)[-1], y_valid)
+results.record("mlp.untrained_loss", untrained_loss)
+epochs = choose(smoke=3, laptop=6, full=20)
+trained, losses = fresh, []
+for _ in range(epochs):
+    trained, training_loss = one_epoch(trained, x_train, y_train)
+    validation_loss = loss_function(forward(trained, x_valid)[-1], y_valid)
+    losses.append((training_loss, validation_loss))
+print(np.round(losses, 3))  # a row per epoch: training loss, validation loss
+results.record("mlp.validation_accuracy", accuracy(trained, x_valid, y_valid))
+
+# %% tags=["plot", "hero", "nbval-ignore-output"]
+stages = {0: fresh, epochs * count // 50: trained}
+for steps in [10, 100]:
+    stages[steps] = one_epoch(fresh, x_train[: 50 * steps], y_train[: 50 * steps])[0]
+answers = {steps: softmax(forward(stages[steps], x_valid[:6])[-1]) for steps in sorted(stages)}
+plots.show(
+    first_figures.learning(x_valid[:6], y_valid[:6], answers),
+    alt="Six handwritten digits, one per row, and beside each the probabilities of the ten classes at four moments. Before "
+    "training they are spread over several classes; after a hundred steps the right class leads for most; at the end "
+    "nearly all of the probability lies on the right class.",
+    alt_zh="六个手写数字，一行一个，旁边是四个时刻网络给十个类别的概率。训练之前概率散在好几个类别上；一百步之后，多数已由正确类别领先；"
+    "训练结束时，概率几乎全在正确类别上。",
+)
+
+# %% [markdown] lang="en"
+# The loss begins near $\ln 10$, as it must for a network that knows nothing, and falls from epoch to epoch on both sets:
+# what is learned holds for new digits too. (The training loss lies higher at first, since it is the mean over an epoch
+# in which the weights were still worse.) In the end {{mlp.validation_accuracy:.1%}} of the validation digits are classified
+# correctly. The picture shows the first six of them, not a selection.
+#
+# Why did it learn? Nobody told it what a 4 looks like. Each step moved every weight a little in the direction in which the loss on 50
+# digits falls. What helps one odd digit only is undone by the next batches; what helps many digits, because they have it in common, adds
+# up over the steps. What adds up is the rule.
+#
+# ## The same network in Keras
+#
+# From now on you know what happens inside, so you may leave it to a library. A `Sequential` model is a list of layers; `Dense` is our
+# $XW + b$, with its activation. `compile` names the update rule (`SGD`, our step 5), the loss (our cross entropy, for labels that
+# are whole numbers: "sparse") and what else to report. `strategy`, made and described at the top, holds the devices of this machine.
+#
+# If it really is the same network, then from the same weights the slopes must be the same as ours. `GradientTape` is Keras' and
+# TensorFlow's own chain rule: it records a calculation and goes through it backward.
+
+# %% [markdown] lang="zh" of="39f3a5a2"
+# 损失从 $\ln 10$ 附近开始（什么都不懂的网络本该如此），在两个集合上都逐轮下降：学到的东西对新样本也管用。
+# （训练损失开头偏高，因为它是整轮的平均，而那一轮里权重还没有现在这么好。）最后，验证集上有 {{mlp.validation_accuracy:.1%}} 的样本识别正确。
+# 图里画的就是验证集的前六个样本，没有挑选过。
+#
+# 它为什么能学会？没有人告诉它 4 长什么样。每一步只是把所有权重朝着“这 50 个样本的损失会下降”的方向挪一点。
+# 只对个别怪字有用的改动，会被后面的批次抵消；对许多样本都有用的改动，因为它们有共同之处，会一步步积累起来。积累下来的，就是规则。
+#
+# ## 用 Keras 写同一个网络
+#
+# 里面在做什么，你已经清楚，从现在起可以交给库了。`Sequential` 模型就是一串层；`Dense` 就是我们的 $XW + b$ 加上激活函数。
+# `compile` 指定更新规则（`SGD`，即第 5 步）、损失（就是我们的交叉熵，sparse 表示标签是整数），以及另外要报告什么。
+# 开头创建并打印出来的 `strategy` 管着这台机器上的设备。
+#
+# 如果真是同一个网络，那么从同样的权重出发，斜率也必须与我们的相同。`GradientTape` 是 Keras 和 TensorFlow 自己的链式法则：
+# 把计算过程录下来，再倒着走一遍。
+
+# %%
+with strategy.scope():
+    model = keras.Sequential([
+        keras.Input((784,)),
+        layers.Dense(128, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ])
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.1),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+model.summary()
+
+# %%
+model.set_weights(fresh)
+cross_entropy_of_keras = keras.losses.SparseCategoricalCrossentropy()
+with tf.GradientTape() as tape:
+    loss_of_keras = cross_entropy_of_keras(y_train[:50], model(x_train[:50]))
+theirs = tape.gradient(loss_of_keras, model.trainable_variables)
+ours = gradients(fresh, x_train[:50], y_train[:50])[1]
+for name, a, b in zip(["W1", "b1", "W2", "b2"], ours, theirs, strict=True):
+    proofs.equal({f"{name} NumPy": a, "GradientTape": b})
+
+# %% [markdown] lang="en"
+# The slopes agree, and `summary` counts the same parameters as we did.
+#
+# `fit` is our step 6: all epochs, all batches. It returns a history with one number per epoch. We switch its shuffling off,
+# so that Keras sees the digits in the same order as our loop did.
+
+# %% [markdown] lang="zh" of="c3fda40b"
+# 斜率一致，`summary` 数出的参数个数也与我们的相同。
+#
+# `fit` 就是第 6 步：所有的轮，所有的批次。它返回训练历史，每轮一个数。这里关掉它的打乱，让 Keras 看样本的次序与我们的循环一样。
+
+# %% tags=["nbval-ignore-output"]
+history = model.fit(
+    x_train, y_train, batch_size=50, epochs=epochs, shuffle=False,
+    validation_data=(x_valid, y_valid), verbose=0,
+).history
+first_figures.losses(np.transpose(losses), (history["loss"], history["val_loss"]))
+results.record("mlp.keras_validation_accuracy", history["val_accuracy"][-1])
+keras_weights = model.get_weights()
+pairs = zip(trained, keras_weights, strict=True)
+apart = max(np.abs(ours - theirs).max() for ours, theirs in pairs)
+results.record("mlp.largest_weight_difference", apart, digits=6)
+our_answers = forward(trained, x_valid)[-1].argmax(axis=1)
+their_answers = forward(keras_weights, x_valid)[-1].argmax(axis=1)
+results.record("mlp.same_answers", (our_answers == their_answers).mean())
+
+# %% [markdown] lang="en" tags=["predict"]
+# The two networks are one. After all these steps the largest difference between any two weights is
+# {{mlp.largest_weight_difference:.3f}}: a computer rounds, Keras adds up in a different order, and each step starts from what the last one left.
+#
+# ## What does the ReLU add?
+#
+# A network with two numbers as input can be drawn whole. The task: points in a square, and the answer is whether a point
+# lies inside a disc. Three networks, all trained the same way (by Adam, a relative of SGD, see chapter 5): 16 hidden neurons *without* an
+# activation, 4 with ReLU, and 16 with ReLU.
+#
+# **Predict:** what borders can each of the three draw? (For the first one, put one layer into the other:
+# $(XW_1 + b_1)\,W_2 + b_2 = X\,(W_1 W_2) + (b_1 W_2 + b_2)$.)
+
+# %% [markdown] lang="zh" of="7160b572" tags=["predict"]
+# 两个网络其实是同一个。走了这么多步之后，任意两个对应权重之差最大只有 {{mlp.largest_weight_difference:.3f}}：计算机要舍入，Keras 相加的次序不同，
+# 而每一步又都从上一步的结果出发。
+#
+# ## ReLU 带来了什么？
+#
+# 输入只有两个数的网络，可以整个画出来。任务是：给出正方形里的一个点，判断它是不是在圆内。三个网络，训练方法完全相同
+# （优化器用 Adam，它是 SGD 的亲戚，见第 5 章）：
+# 16 个隐藏神经元，不带激活函数；4 个带 ReLU；16 个带 ReLU。
+#
+# **先猜：** 三个网络各能画出什么样的边界？（想第一个时，不妨把一层代入另一层：
+# $(XW_1 + b_1)\,W_2 + b_2 = X\,(W_1 W_2) + (b_1 W_2 + b_2)$。）
+
+# %% tags=["nbval-ignore-output"]
+points = np.random.default_rng(0).uniform(-1, 1, (4_000, 2)).astype("float32")
+inside = (np.hypot(points[:, 0], points[:, 1]) < 0.7).astype("int64")
+networks = {"linear_16": (16, None), "relu_4": (4, "relu"), "relu_16": (16, "relu")}
+for name, (neurons, activation) in networks.items():
+    keras.utils.set_random_seed(SEED)
+    with strategy.scope():
+        network = keras.Sequential([keras.Input((2,)),
+            layers.Dense(neurons, activation), layers.Dense(2, "softmax")])
+        network.compile(keras.optimizers.Adam(0.02), metrics=["accuracy"],
+                        loss="sparse_categorical_crossentropy")
+    network.fit(points, inside, epochs=choose(smoke=5, laptop=20, full=40), verbose=0)
+    right = network.evaluate(points, inside, verbose=0)[1]
+    results.record(f"disc.{name}_accuracy", right)
+    networks[name] = network
+first_figures.regions(networks, points, inside)
+
+# %% [markdown] lang="en" tags=["answer", "predict"]
+# **Answer.** Without an activation the two layers are one layer, $X\,W + b$, and its border is at best a straight line. That does not help with a
+# disc, so the network answers "outside" nearly everywhere and is right about as often as that answer alone would be. Each ReLU neuron
+# adds one fold: four of them enclose the disc by a rough polygon, sixteen come close to the circle. **The bend
+# between the layers is what makes a second layer worth having.** (Its relatives, the sigmoid, tanh and GELU, are compared in
+# chapter 1a.)
+#
+# ## Does a falling loss show that something was learned?
+#
+# Many beginners' programs train on random numbers, to show that the loss goes down. It does. What does that show? We train your network three
+# times on 500 examples: real digits with their labels; real digits with **random labels**; and **random pixels** with random labels.
+# ([Zhang et al. 2017](https://arxiv.org/abs/1611.03530) did this with large networks.)
+#
+# **Predict** for each of the three: what accuracy does it reach on its 500 examples, and on new ones?
+
+# %% [markdown] lang="zh" of="10baf026" tags=["answer", "predict"]
+# **答案。** 不带激活函数时，两层合起来还是一层 $X\,W + b$，边界至多是一条直线。直线对圆毫无用处，所以这个网络几乎处处回答“圆外”，
+# 准确率也就跟一律答“圆外”差不多。每个 ReLU 神经元能添一道折痕：四个围出一个粗糙的多边形，十六个就很接近圆了。
+# **正因为层与层之间弯了一下，第二层才有意义。**（ReLU 的几个亲戚 sigmoid、tanh 和 GELU，在第 1a 章比较。）
+#
+# ## 损失下降，就说明学到东西了吗？
+#
+# 许多入门程序用随机数来训练，好让人看到损失下降。损失确实会降，可这说明了什么？用 500 个样本把你的网络训练三次：
+# 真图配真标签（real）；真图配**随机标签**（random labels）；**随机像素**配随机标签（random pixels）。
+# （[Zhang 等，2017](https://arxiv.org/abs/1611.03530) 在大网络上做过这个实验。）
+#
+# **先猜：** 三次训练在自己那 500 个样本上的准确率各是多少？在新样本上呢？
+
+# %%
+generator = np.random.default_rng([SEED, 1])
+noise = generator.normal(size=(2_500, 784)).astype("float32")
+chance = generator.integers(0, 10, 2_500)  # labels drawn at random
+cases = {  # pictures and labels to train on, and new ones
+    "real": (x_train[:500], y_train[:500], x_valid, y_valid),
+    "random_labels": (x_train[:500], chance[:500], x_valid, y_valid),
+    "random_pixels": (noise[:500], chance[:500], noise[500:], chance[500:]),
+}
+
+# %% tags=["nbval-ignore-output"]
+seen_and_new = {}
+for name, (x, labels, new_x, new_labels) in cases.items():
+    memory = fresh
+    for _ in range(choose(smoke=40, laptop=150, full=200)):
+        memory, training_loss = one_epoch(memory, x, labels, learning_rate=0.2)
+    seen, new = accuracy(memory, x, labels), accuracy(memory, new_x, new_labels)
+    seen_and_new[name] = seen, new
+    results.record(f"noise.{name}_training_loss", training_loss)
+    results.record(f"noise.{name}_training_accuracy", seen)
+    results.record(f"noise.{name}_validation_accuracy", new)
+first_figures.memory(seen_and_new)
+
+# %% [markdown] lang="en" tags=["answer", "predict"]
+# **Answer.** All three memorise their training set; only one learned anything about digits. **A falling training loss shows that
+# the code runs, and nothing more.** New examples are what tells the three apart: with random labels or random pixels the
+# network is at guessing, because there is nothing to find.
+#
+# ## What did it learn? Black on white
+#
+# Now your own digit from the top (the first picture below; it has been scaled and centred as MNIST's makers did), followed by
+# seven validation digits. In the second row are the same digits, *black on white*. You recognise them as well as before.
+#
+# **Predict:** how many does the network recognise?
+
+# %% [markdown] lang="zh" of="0b2922e0" tags=["answer", "predict"]
+# **答案。** 三次都把训练集背了下来，只有一次学到了关于数字的东西。**训练损失下降，只说明代码能跑，别的什么也没说明。**
+# 能把三者区分开的是新样本：标签随机，或者像素随机，都没有规律可找，网络只能瞎猜。
+#
+# ## 它学到的是什么？换成白底黑字
+#
+# 下面第一张是你在开头画的数字（已经按 MNIST 作者的办法缩放、居中），旁边是七个验证样本。第二行还是这些数字，
+# 只是换成白底黑字，你认起来毫无困难。
+#
+# **先猜：** 网络能认出几个？
+
+# %% tags=["nbval-ignore-output"]
+yours = prepare(digit_pad.to_mnist(pad.picture()))  # (1, 784)
+white_on_black = np.concatenate([yours, x_valid[:7]])
+both = np.concatenate([white_on_black, 1 - white_on_black])
+first_figures.answers(both, forward(trained, both)[-1].argmax(axis=1))
+
+inverted = accuracy(trained, 1 - x_valid, y_valid)
+results.record("mlp.inverted_accuracy", inverted)
+always_black = (x_train.max(axis=0) == 0).sum()
+unmoved = (trained[0] == fresh[0]).all(axis=1).sum()  # pixels whose weights never moved
+print(f"{always_black = :d}, {unmoved = :d}")
+
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** Hardly any: {{mlp.inverted_accuracy:.1%}}, *less* than guessing. Remember *error times input*. A pixel that was black in every
+# training picture had the input 0, so its weights never got a slope: the last line counts them, and they are still the random numbers
+# of step 1. On white paper all those pixels are suddenly 1. And where the ink of a 5 used to speak for a 5, there is now
+# nothing, so the right answer is even less likely than others.
+#
+# The network never learned what a digit is. It learned which pixels go with which label *in pictures like these*. Ask of every accuracy:
+# on which data?
+#
+# ## Step 7: the test, once
+#
+# All decisions are made. One question is left: compared with what? We compare with a **baseline**, the dullest program that could
+# work: average all training pictures of each digit, and give a new picture the label of the nearest average. A network
+# that does not beat this has learned nothing worth its name.
+
+# %% [markdown] lang="zh" of="69ffdc6f" tags=["answer"]
+# **答案。** 几乎一个也认不出：准确率 {{mlp.inverted_accuracy:.1%}}，比瞎猜还低。回想一下“误差乘以输入”：如果一个像素在所有训练图片里都是黑的，
+# 它的输入就总是 0，它的权重也就从来得不到斜率。最后一行数的正是这些像素，它们的权重至今仍是第 1 步的随机数。
+# 换成白底，这些像素突然都变成了 1。而 5 的笔画原来所在的地方，现在什么也没有，所以正确答案反而比别的更不可能。
+#
+# 网络从来没有学过“数字是什么”，它学到的只是：在这一类图片里，哪些像素对应哪个标签。以后见到一个准确率，先问一句：是在什么数据上测的？
+#
+# ## 第 7 步：测试，只做一次
+#
+# 该做的决定都做完了，只剩一个问题：跟谁比？我们跟**基线**（baseline）比，也就是最笨但可能有用的程序：把训练集里每个数字的图片取平均，
+# 新图片离哪张平均图最近，就判为哪个数字。连它都赢不了的网络，不能算学到了东西。
+
+# %% tags=["nbval-ignore-output"]
+x_test, y_test = prepare(digits.x_test), digits.y_test
+means = [x_train[y_train == digit].mean(axis=0) for digit in range(10)]
+squares = [((x_test - mean) ** 2).sum(axis=1) for mean in means]
+distances = np.stack(squares, axis=1)  # (10000, 10)
+nearest = distances.argmin(axis=1)
+results.record("baseline.test_accuracy", (nearest == y_test).mean())
+results.record("mlp.test_accuracy", accuracy(trained, x_test, y_test))
+results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test))
+
+# %% [markdown] lang="en" tags=["summary"]
+# ## What you measured
+#
+# - Fifty lines of NumPy classify {{mlp.test_accuracy:.1%}} of the test digits correctly; the nearest average reaches {{baseline.test_accuracy:.1%}}.
+#   With three different random initialisations the network reaches {{seeds:mlp.test_accuracy:.1%}}.
+# - Your slopes, nudges and `GradientTape` agree; after the whole training, NumPy and Keras give the same answer on {{mlp.same_answers:.2%}} of the
+#   validation digits.
+# - Without an activation, 16 hidden neurons get {{disc.linear_16_accuracy:.0%}} of the disc right; with ReLU, {{disc.relu_16_accuracy:.0%}}.
+# - The network memorises {{noise.random_labels_training_accuracy:.0%}} of 500 random labels, and gets
+#   {{noise.random_labels_validation_accuracy:.0%}} on new digits: it is guessing.
+# - Black on white, the same network recognises {{mlp.inverted_accuracy:.1%}}.
+#
+# | | formula | code |
+# |---|---|---|
+# | gradient descent | $w \leftarrow w - \eta\, \frac{dL}{dw}$ | `array - learning_rate * slope` |
+# | chain rule | $\frac{dL}{dw} = \frac{dL}{dz} \cdot \frac{dz}{dw}$ | multiply, from the loss backward |
+# | softmax, cross entropy | $P_k = e^{s_k} / \sum_j e^{s_j}$, $\;L = -\log P_y$ | `sparse_categorical_crossentropy` |
+# | slope of the scores | $P - Y$ | `softmax(scores) - truth` |
+# | layer $O = XW + b$ backward | $G_W = X^\top G_O$, $\;G_X = G_O W^\top$, $\;G_b = \sum_i G_{O,i}$ | `dense_backward` |
+# | ReLU backward | $G_Z = G_H \odot [Z > 0]$ | `hidden_error * (sums > 0)` |
+
+# %% [markdown] lang="zh" of="f839cce5" tags=["summary"]
+# ## 你测到了什么
+#
+# - 五十行 NumPy 认对了测试集的 {{mlp.test_accuracy:.1%}}，最近平均图只有 {{baseline.test_accuracy:.1%}}。换三个随机种子，网络的准确率是 {{seeds:mlp.test_accuracy:.1%}}。
+# - 你的斜率、拨动的结果、`GradientTape` 三者一致；整个训练结束后，NumPy 与 Keras 在验证集上有 {{mlp.same_answers:.2%}} 的答案相同。
+# - 没有激活函数，16 个隐藏神经元在圆的任务上只对了 {{disc.linear_16_accuracy:.0%}}；有了 ReLU，对了 {{disc.relu_16_accuracy:.0%}}。
+# - 500 个随机标签，网络背下了 {{noise.random_labels_training_accuracy:.0%}}；可到了新样本上，准确率只有 {{noise.random_labels_validation_accuracy:.0%}}，等于乱猜。
+# - 换成白底黑字，同一个网络只认对 {{mlp.inverted_accuracy:.1%}}。
+#
+# | | 公式 | 代码 |
+# |---|---|---|
+# | 梯度下降 | $w \leftarrow w - \eta\, \frac{dL}{dw}$ | `array - learning_rate * slope` |
+# | 链式法则 | $\frac{dL}{dw} = \frac{dL}{dz} \cdot \frac{dz}{dw}$ | 从损失往回，逐步相乘 |
+# | softmax 与交叉熵 | $P_k = e^{s_k} / \sum_j e^{s_j}$，$\;L = -\log P_y$ | `sparse_categorical_crossentropy` |
+# | 得分的斜率 | $P - Y$ | `softmax(scores) - truth` |
+# | 一层 $O = XW + b$ 的反向 | $G_W = X^\top G_O$，$\;G_X = G_O W^\top$，$\;G_b = \sum_i G_{O,i}$ | `dense_backward` |
+# | ReLU 的反向 | $G_Z = G_H \odot [Z > 0]$ | `hidden_error * (sums > 0)` |
+
+# %% [markdown] lang="en"
+# ### Exercise 4 · medium — measure it: a small budget
+#
+# You have only 5,000 digits, and may look at 20,000 in all: 4 epochs of 5,000. With the chapter's settings,
+# `{"learning_rate": 0.1, "batch_size": 50, "hidden": 128, "epochs": 4}`, that does not reach a validation accuracy of 0.94. Find settings that do
+# (at most 256 hidden neurons). Write `recipe()`, which returns such a dictionary. The check trains with it, on our own
+# `one_epoch`, and judges what it measures; run it as often as you like.
+
+# %% [markdown] lang="zh" of="175f6223"
+# ### 练习 4 · 中 —— 测一测：预算很小
+#
+# 只有 5,000 个训练样本，总共只准看 20,000 个：也就是 4 轮，每轮 5,000 个。用本章的设置
+# `{"learning_rate": 0.1, "batch_size": 50, "hidden": 128, "epochs": 4}`，验证准确率到不了 0.94。请找出能到的设置
+# （隐藏神经元最多 256 个）。写出 `recipe()`，返回这样一个字典。检查程序会用 `one_epoch` 按你的设置训练，再看实测结果；想跑几次就跑几次。
+
+# %% tags=["exercise"]
+def recipe():
+    """Settings for 20,000 looks at a digit."""
+    ### BEGIN SOLUTION
+    return {"learning_rate": 0.3, "batch_size": 25, "hidden": 256, "epochs": 4}
+    ### END SOLUTION
+
+# %% tags=["check", "nbval-ignore-output"]
+exercises.check("01.recipe", recipe)
+
+# %% [markdown] lang="en" tags=["hint"]
+# Change one thing at a time. The number of *steps* is 20,000 divided by the batch size: smaller batches mean more steps.
+# And each step may be longer than 0.1, as long as the loss still falls.
+
+# %% [markdown] lang="zh" of="0e23c88d" tags=["hint"]
+# 一次只改一样。步数等于 20,000 除以批量大小：批次越小，步数越多。每一步也可以比 0.1 长，只要损失还在下降。
+
+# %% [markdown] lang="en"
+# ### Exercise 5 · medium — find the bug
+#
+# A friend adds shuffling. Since then the loss stays near 2.3 ($= \ln 10$) and the accuracy near a tenth, whatever the learning rate. The
+# gradients were checked and are right. Here is the new code; find what is wrong and write the repaired `batches`.
+#
+# ```python
+# def batches(pictures, labels, size, generator):
+#     order = generator.permutation(len(labels))
+#     for start in range(0, len(labels), size):
+#         yield pictures[order[start : start + size]], labels[start : start + size]
+# ```
+
+# %% [markdown] lang="zh" of="95f99eca"
+# ### 练习 5 · 中 —— 找出错误
+#
+# 一位同学给训练加上了“打乱样本”。从那以后，无论学习率取多少，损失总停在 2.3（即 $\ln 10$）附近，准确率总在十分之一左右。
+# 梯度核对过，没有问题。下面是新加的代码，请找出毛病，写出改正后的 `batches`。
+#
+# ```python
+# def batches(pictures, labels, size, generator):
+#     order = generator.permutation(len(labels))
+#     for start in range(0, len(labels), size):
+#         yield pictures[order[start : start + size]], labels[start : start + size]
+# ```
+
+# %% tags=["exercise"]
+def batches(pictures, labels, size, generator):
+    """Yield (pictures, labels) of one shuffled epoch, `size` at a time."""
+    ### BEGIN SOLUTION
+    order = generator.permutation(len(labels))
+    for start in range(0, len(labels), size):
+        chosen = order[start : start + size]
+        yield pictures[chosen], labels[chosen]
+    ### END SOLUTION
+
+# %% tags=["check"]
+exercises.check("01.batches", batches)
+
+# %% [markdown] lang="en" tags=["hint"]
+# A loss of $\ln 10$ means: the network has found nothing that connects pictures and labels. Print one batch, and compare the pictures with their labels.
+
+# %% [markdown] lang="zh" of="8441149f" tags=["hint"]
+# 损失停在 $\ln 10$，说明网络在图片和标签之间找不到任何联系。打印一个批次，把图片和标签对着看一看。
+
 # %% tags=["quiz", "nbval-ignore-output"]
 exercises.quiz("01")
 
 # %% [markdown] lang="en"
-# ## What to read
+# ## Where it goes from here, and what to read
 #
-# - Goodfellow, Bengio and Courville, [*Deep Learning*](https://www.deeplearningbook.org), chapters 1 and 6.
-# - LeCun, Bengio and Hinton, [*Deep learning*](https://doi.org/10.1038/nature14539), 2015: the field on nine pages.
+# - Nielsen, [*Neural Networks and Deep Learning*](http://neuralnetworksanddeeplearning.com), chapters 1 and 2: the same network, told at
+#   more length.
+# - Karpathy, [*micrograd*](https://github.com/karpathy/micrograd): the chain rule on a graph of numbers, in a hundred lines.
 # - Rumelhart, Hinton and Williams, [*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0),
 #   1986: four pages; you have now programmed them.
+# - Goodfellow, Bengio and Courville, [*Deep Learning*](https://www.deeplearningbook.org), chapter 6.
+# - LeCun, Bengio and Hinton, [*Deep learning*](https://doi.org/10.1038/nature14539), 2015: the field on nine pages.
 # - Zhang et al., [*Understanding deep learning requires rethinking generalization*](https://arxiv.org/abs/1611.03530): random
 #   labels, at full size.
-# - Kaplan et al., [*Scaling laws for neural language models*](https://arxiv.org/abs/2001.08361), and Hoffmann et al.,
-#   [*Training compute-optimal large language models*](https://arxiv.org/abs/2203.15556): where $6ND$ is used (chapter 8).
-# - Geirhos et al., [*Shortcut learning in deep neural networks*](https://arxiv.org/abs/2004.07780): why networks are right for
-#   the wrong reasons.
+# - Geirhos et al., [*Shortcut learning in deep neural networks*](https://arxiv.org/abs/2004.07780): networks that are right for
+#   the wrong reasons, as on black and white.
 #
-# **What the full profile changes.** The perceptron sees all training digits but those for validation, for more epochs, and the
-# noise is trained longer. In the stored full run (one seed, `notebooks/results/full-01.json`; it takes a minute) the errors on
-# test digits fall to less than half. The noise is learned by heart as before, and on test digits the random cases stay at
-# guessing: longer training does not find what is not there. One thing is new. NumPy's network and Keras', equal after twenty
-# steps, have drifted apart after thousands: rounding differs in the last digit, each step starts from what the last one left, and
-# in the end single weights differ in the second decimal and two digits in a thousand get another answer. Both read equally well;
-# neither is the right one.
+# **What the full profile changes.** The network sees all training digits except those for validation, for more epochs. In the stored
+# full run it classifies {{full:mlp.test_accuracy:.1%}} of the test digits correctly. The noise is memorised as before, and new digits
+# stay at guessing: longer training does not find what is not there. And NumPy's and Keras' weights have drifted further
+# apart, to {{full:mlp.largest_weight_difference:.3f}}, with the same answer on {{full:mlp.same_answers:.2%}} of the validation digits. Neither of the two is
+# the right one.
 #
-# Next: chapter 2 lets the network see that neighbouring pixels are neighbours.
+# Next: chapter 1a asks what makes a model *large*, and what that costs. Chapter 2 lets the network see that neighbouring pixels are
+# neighbours; chapter 4 says more about losses; chapter 5 about better steps than ours.
 
-# %% [markdown] lang="zh" of="f2be0a7f"
-# ## 读些什么
+# %% [markdown] lang="zh" of="0755abbf"
+# ## 应用与延伸阅读
 #
-# - Goodfellow、Bengio 与 Courville，[*Deep Learning*](https://www.deeplearningbook.org)，第 1 章和第 6 章。
-# - LeCun、Bengio 与 Hinton，[*Deep learning*](https://doi.org/10.1038/nature14539)，2015：用九页讲完这个领域。
+# - 邱锡鹏，[《神经网络与深度学习》](https://nndl.github.io)，第 4 章“前馈神经网络”；阿斯顿·张等，[《动手学深度学习》](https://zh.d2l.ai)，第 3、4 章；
+#   周志华《机器学习》，第 5 章。
+# - Nielsen，[*Neural Networks and Deep Learning*](http://neuralnetworksanddeeplearning.com)，第 1、2 章：同一个网络，讲得更细。
+# - Karpathy，[*micrograd*](https://github.com/karpathy/micrograd)：一百行代码，在数的计算图上做链式法则。
 # - Rumelhart、Hinton 与 Williams，
 #   [*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0)，1986：只有四页，你刚刚把它写成了程序。
+# - Goodfellow、Bengio 与 Courville，[《深度学习》](https://www.deeplearningbook.org)（“花书”，有中译本），第 6 章。
+# - LeCun、Bengio 与 Hinton，[*Deep learning*](https://doi.org/10.1038/nature14539)，2015：用九页讲完这个领域。
 # - Zhang 等，[*Understanding deep learning requires rethinking generalization*](https://arxiv.org/abs/1611.03530)：
 #   完整规模的随机标签实验。
-# - Kaplan 等，[*Scaling laws for neural language models*](https://arxiv.org/abs/2001.08361)；Hoffmann 等，
-#   [*Training compute-optimal large language models*](https://arxiv.org/abs/2203.15556)：$6ND$ 就用在这里（第 8 章）。
-# - Geirhos 等，[*Shortcut learning in deep neural networks*](https://arxiv.org/abs/2004.07780)：网络为什么会 “因为错误的理由答对”。
+# - Geirhos 等，[*Shortcut learning in deep neural networks*](https://arxiv.org/abs/2004.07780)：网络为什么答案对了，理由却是错的，
+#   就像上面的黑与白。
 #
-# **换成 full 配置会怎样。** 除验证集之外的全部训练数字都用上，轮数更多，噪声实验也训练得更久。在保存下来的那次完整运行里（一个种子，
-# 见 `notebooks/results/full-01.json`，只要一分钟），测试数字上的错误降到不足一半。噪声照样背得一字不差，而在测试数字上，
-# 两种随机情况仍停在瞎猜的水平：本来没有的规律，训练再久也找不出来。新发现有一个：NumPy 与 Keras 的网络，二十步之后还相等，几千步之后却分开了。
-# 两边的舍入在最后一位上不同，每一步又都从上一步的结果出发，最后个别权重在小数第二位上就不一样，一千个数字里有两个答案不同。
-# 两者读得一样好，谈不上谁才是对的。
+# **换成 full 配置会怎样。** 除验证集之外的训练样本全都用上，轮数也更多。在保存下来的那次完整运行里，测试集上有 {{full:mlp.test_accuracy:.1%}} 识别正确。
+# 噪声照样背得下来，新样本仍停在瞎猜的水平：本来没有的规律，训练再久也找不出来。NumPy 与 Keras 的权重则分开得更远，
+# 最大相差 {{full:mlp.largest_weight_difference:.3f}}，而在验证集上仍有 {{full:mlp.same_answers:.2%}} 的答案相同。两者谈不上谁才是对的。
 #
-# 接下来：第 2 章让网络看见，相邻的像素是邻居。
+# 接下来：第 1a 章要问，模型怎样才算大，代价又是多少。第 2 章让网络看见相邻的像素是邻居；第 4 章细讲损失；第 5 章讲比我们更好的走法。

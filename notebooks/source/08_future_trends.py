@@ -87,7 +87,7 @@ results.cost("08")
 # %% [markdown] lang="en" tags=["predict"]
 # ## The idea: a trend is a curve, and a curve can be measured
 #
-# The most quoted trend is size. The figure below shows the models of chapter 1, with the sizes that their makers published. On a
+# The most quoted trend is size. The figure below shows the models of chapter 1a, with the sizes that their makers published. On a
 # logarithmic axis, a straight line is exponential growth.
 #
 # | trend | the question behind it | measured in |
@@ -104,10 +104,10 @@ results.cost("08")
 #
 # **Predict:** from 2012 to 2024, how many months did it take until such models were twice as large?
 
-# %% [markdown] lang="zh" of="862b1bd4" tags=["predict"]
+# %% [markdown] lang="zh" of="fb4839ad" tags=["predict"]
 # ## 核心思想：趋势是一条曲线，曲线就能测
 #
-# 被引用最多的趋势是规模。下图是第 1 章里那些模型，参数量由作者公布。对数坐标上的一条直线就是指数增长。
+# 被引用最多的趋势是规模。下图是第 1a 章里那些模型，参数量由作者公布。对数坐标上的一条直线就是指数增长。
 #
 # | 趋势 | 背后的问题 | 在哪里测 |
 # |---|---|---|
@@ -279,7 +279,7 @@ plots.show(
 # row of points is still falling where the uppermost one has almost stopped. Middle: more data help, and the small models (dark) are the first to stop gaining. The
 # lines on the left are the law, fitted to all these runs, with a typical error of {{scaling.relative_error_of_fit:.1%}}.
 #
-# The right panel needs a warning. $6ND$ ([chapter 1](01_background.ipynb)) is the cost of *one* pass over the data, and our runs made
+# The right panel needs a warning. $6ND$ ([chapter 1a](01a_large_models.ipynb)) is the cost of *one* pass over the data, and our runs made
 # between two and eight: the smallest data set was repeated eight times, the largest twice. If you count every pass, the round points move
 # to the right by a factor of eight and the diamonds by a factor of two. So do not read off this panel what a budget buys. (Each point
 # is also the *lowest* held-out loss of its passes, which flatters all of them a little.)
@@ -293,11 +293,11 @@ plots.show(
 #
 # **Predict:** does the interval contain the loss that was measured?
 
-# %% [markdown] lang="zh" of="80ca369b" tags=["predict"]
+# %% [markdown] lang="zh" of="cfcf3c52" tags=["predict"]
 # **图里说了什么。** 左图：数据量不论多少，参数越多损失越低；但数据少时，加参数的好处越来越小，最上面一排点几乎不再下降，最下面一排还在降。
 # 中图：数据越多越好，而小模型（深色）最先停下来。左图的线就是用全部训练结果拟合的定律，误差一般在 {{scaling.relative_error_of_fit:.1%}} 左右。
 #
-# 右图要当心。$6ND$（[第 1 章](01_background.ipynb)）是把数据过一遍的计算量，而我们的训练过了二到八遍：最小的数据集重复八遍，
+# 右图要当心。$6ND$（[第 1a 章](01a_large_models.ipynb)）是把数据过一遍的计算量，而我们的训练过了二到八遍：最小的数据集重复八遍，
 # 最大的只有两遍。如果把每一遍都算上，圆点要右移到八倍处，菱形只右移到两倍处。所以不要从这张图去读“多少算力换来多少损失”。
 # （另外，每个点取的是各遍里最低的留出损失，都略微偏乐观。）
 #

@@ -1114,7 +1114,7 @@ with strategy.scope():  # one compiled student for both lessons
         layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
     student.compile(keras.optimizers.Adam(0.002), lambda truth, scores: temperature**2 * keras.losses.categorical_crossentropy(
         truth, scores / temperature, from_logits=True), steps_per_execution=choose(smoke=1, laptop=8, full=8))
-student.optimizer.build(student.trainable_variables)
+    student.optimizer.build(student.trainable_variables)
 student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
 print("network, student · 网络、学生:", f"{network.count_params():,}, {student.count_params():,} parameters · 参数")
 

@@ -915,7 +915,7 @@ plots.show(figure, alt="Accuracy against the share of poisoned sevens: sevens co
 keras.utils.set_random_seed(SEED)
 with strategy.scope():
     student = compiled(perceptron(), lambda truth, values: 9 * keras.losses.categorical_crossentropy(truth, values / 3, from_logits=True))
-student.optimizer.build(student.trainable_variables)
+    student.optimizer.build(student.trainable_variables)
 student_start = [variable.numpy() for variable in student.weights + student.optimizer.variables]
 student_bands = {  # test accuracy, then the attack's four numbers
     "distilled_on_members": choose(

@@ -182,3 +182,29 @@ def test_summary_comes_near_the_end(tmp_path, carried_over):
 def test_bold_chinese_latin_italics_and_lists_are_no_italics_on_chinese(tmp_path, carried_over):
     line = "答案是这个 **一** *batch* 长\n#\n# * 一项 *\n# * 二项 $a*数*b$ `*数*` \\\\*数\\\\*"
     assert lint(small_chapter(tmp_path, lambda text: second_edition(text).replace("答案是这个", line))) == []
+
+
+def test_a_cell_may_answer_first_and_then_ask(tmp_path, carried_over):
+    def change(text):
+        text = second_edition(text).replace(
+            ' tags=["answer"]\n# It is this, for the 1.', "\n# It is this, for the 1."
+        )
+        text = text.replace(' tags=["answer"]\n# 第 1 次', "\n# 第 1 次")
+        for asks in ("# **Predict 2", "# **先猜 2"):
+            text = text.replace(f'tags=["predict"]\n{asks}', f'tags=["answer", "predict"]\n{asks}')
+        return text
+
+    assert lint(small_chapter(tmp_path, change)) == []
+
+
+def test_cells_that_a_reader_passes_by_are_not_counted(tmp_path):
+    cells = [cell for cell in small_chapter(tmp_path).cells if cell.language != "zh"]
+    counted = [cell for cell in cells if not {"setup", "parameters", "cost", "hint"} & set(cell.tags)]
+    assert len(counted) <= len(cells) - 3
+
+    def found(count):
+        more = "print(6 * 7)\n" + "# %%\nprint(1)\n" * (count - len(counted))
+        return lint(small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)\n", more)))
+
+    assert found(60) == []
+    assert "61 cells; a chapter has at most 60" in found(61)[0]
