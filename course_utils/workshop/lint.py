@@ -12,7 +12,12 @@ from course_utils.workshop.source import Source, translation_hash
 # Numbers of the chapters that the second edition's rules hold for, too.
 CARRIED_OVER: tuple[str, ...] = ("01", "01a", "02")
 MOST_CELLS = 60
-PASSED_BY = {"setup", "parameters", "cost", "hint"}  # not counted: the same everywhere, or folded under an exercise
+PASSED_BY = {
+    "setup",
+    "parameters",
+    "cost",
+    "hint",
+}  # not counted: the same everywhere, or folded under an exercise
 MOST_LINES = 25
 MOST_LINES_OPEN, MOST_COLUMNS_OPEN = 15, 88  # what a reader takes in without scrolling
 MOST_LINES_PLOT = 40
@@ -414,7 +419,7 @@ def _as_seen(cell) -> str:
     """Return a code cell as a learner meets it: an exercise without its solution."""
     whole = cell.text.count(assemble.BEGIN) == cell.text.count(assemble.END) == 1
     if "exercise" in cell.tags and whole:
-        return assemble.learners_cell(cell.text)
+        return assemble.learners_cell(cell.text, "en")
     return cell.text
 
 
