@@ -18,9 +18,7 @@ def accumulation_steps(answer):
         "每个设备 32 个，一次装得下：应为 1",
         "32 each fit at once: 1 was expected",
     )
-    expect(
-        answer(64, 2, 8) == 4, "每个设备 32 个，每次 8 个：应为 4", "32 each, 8 at a time: 4 was expected"
-    )
+    expect(answer(64, 2, 8) == 4, "每个设备 32 个，每次 8 个：应为 4", "32 each, 8 at a time: 4 was expected")
     expect(
         answer(60, 2, 8) != 3,
         "30 / 8 要向上取整：三批每批 10 个，装不下",

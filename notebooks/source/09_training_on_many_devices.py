@@ -1216,6 +1216,7 @@ exercises.quiz("09")
 # - TensorFlow 官方指南，[*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training)。
 # - Goyal 等，2017，[*Accurate, large minibatch SGD: training ImageNet in 1 hour*](https://arxiv.org/abs/1706.02677)：线性规则，以及它在开头需要的预热。
 # - Shallue 等，2018，[*Measuring the effects of data parallelism on neural network training*](https://arxiv.org/abs/1811.03600)：本章的实验，规模大得多。
+# - 中文读物：《动手学深度学习》12.5 节“多 GPU 训练”和 12.7 节“参数服务器”。
 #
 # **换成 full 配置会怎样。** 多一种四倍大的批量，每种批量多试一个学习率。保存的 full 运行（一个种子，见
 # `notebooks/results/full-09.json`，只要几分钟）证实了拐弯：批量从 1,024 加到 4,096，SGD 从 {{full:steps.sgd_1024:.0f}} 步降到 {{full:steps.sgd_4096:.0f}} 步，
