@@ -18,7 +18,7 @@ def bits_per_character(answer):
     )
     expect(
         not close(found, 0.5 * np.log(2)) and not close(found, 1.5 * np.log(2)),
-        "这是自然对数的单位（nat）：除以 log 2 才是比特",
+        "这样得到的是奈特（nat）：除以 log 2 才是比特",
         "these are nats: divide by log 2 to get bits",
     )
     expect(
@@ -39,7 +39,7 @@ def bits_per_character(answer):
     expect(
         close(found, 0.5) and close(answer(np.log([1.0, 1.0, 1.0]), "ab"), 0),
         "概率 1/2 和 1/4 的两个词元共 3 比特，6 个字符，应得 0.5；概率全为 1 时应得 0",
-        "two tokens of probability 1/2 and 1/4 cost 3 bits, over 6 characters 0.5; certain tokens cost nothing",
+        "two tokens of probability 1/2 and 1/4 cost 3 bits: 0.5 per character for 6; tokens of probability 1 cost nothing",
     )
 
 
@@ -72,7 +72,7 @@ def top_p(answer):
     expect(
         not close(np.sort(found)[::-1], [4 / 7, 3 / 7, 0, 0, 0]) or close(found, [0, 4 / 7, 0, 3 / 7, 0]),
         "留下的要放回原来的位置，而不是按大小排列的位置",
-        "put what is kept back into its old places, not in order of size",
+        "put what is kept back into its old positions, not in order of size",
     )
     expect(
         not close(found, decoding.filtered(np.log(probability), top_k=3)),
@@ -133,5 +133,5 @@ def allowed_next(answer):
     expect(
         np.flatnonzero(answer([4] * 7, 7, 12)).tolist() == [3],
         "句长由 width 决定，不要写死",
-        "the length of a line is `width`: do not fix it",
+        "the length of a line is `width`: do not write a number there",
     )

@@ -16,11 +16,9 @@ def accumulation_steps(answer):
     expect(
         answer(64, 2, 32) == 1,
         "每个设备 32 个，一次装得下：应为 1",
-        "32 for each fit at once: 1 was expected",
+        "32 each fit at once: 1 was expected",
     )
-    expect(
-        answer(64, 2, 8) == 4, "每个设备 32 个，每次 8 个：应为 4", "32 for each, 8 at a time: 4 was expected"
-    )
+    expect(answer(64, 2, 8) == 4, "每个设备 32 个，每次 8 个：应为 4", "32 each, 8 at a time: 4 was expected")
     expect(
         answer(60, 2, 8) != 3,
         "30 / 8 要向上取整：三批每批 10 个，装不下",
@@ -68,7 +66,7 @@ def whole_moments(answer):
     expect(
         not close(mean, means.mean(axis=0)),
         "各份大小不同：均值要按样本数加权",
-        "the shares differ in size: weigh the means by the number of examples",
+        "the shares differ in size: weight the means by the number of examples",
     )
     expect(close(mean, rows.mean(axis=0)), "均值不对", "the mean is not right")
     weights = counts[:, None] / counts.sum()
@@ -81,12 +79,12 @@ def whole_moments(answer):
     expect(
         not close(variance, variances.mean(axis=0) + ((means - mean) ** 2).mean(axis=0)),
         "两项都要按样本数加权",
-        "weigh both terms by the number of examples",
+        "weight both terms by the number of examples",
     )
     expect(
         not close(variance, (weights * variances).sum(axis=0) + means.var(axis=0)),
         "均值的方差也要加权，而且要相对整批的均值来算",
-        "the variance of the means is weighed too, and taken around the mean of all examples",
+        "the variance of the means is weighted too, and taken around the mean of all examples",
     )
     expect(
         not close(variance, (within + between) * 16 / 15),
@@ -123,12 +121,12 @@ def butterfly(answer):
         expect(
             all(close(one, whole) for one in results),
             "有的设备没有得到总和：所有设备要同时交换，不要在途中改写旧列表",
-            "not every device has the sum: all exchange at the same time, do not write into the old list",
+            "not every device has the sum: all send at the same time, do not write into the old list",
         )
         expect(
             sent != 6 * rounds * count,
-            "要的是*一个*设备发送了多少个数，不是所有设备合计",
-            "the numbers sent by *one* device were asked for, not by all together",
+            "要的是一个设备发送了多少个数，不是所有设备合计",
+            "the numbers sent by one device were asked for, not by all together",
         )
         expect(
             sent != rounds,

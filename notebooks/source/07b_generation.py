@@ -1,36 +1,44 @@
 # %% [markdown] lang="en" telling=["poems.bits_per_character", "poems.bits_below_ngram", "poems.tones_top_p"]
-# # 7b Generation
+# # 7b Generation: a network writes Tang poems
 #
-# A model that has learned one thing, to guess the next sign, can write. Here the same few lines of code learn Tang poems,
-# character by character, and Jane Austen, piece by piece. Then comes the part that is usually left out: measuring what has been
+# A network that has learned only to guess the next character can write. After {{poems.seconds:.0f}} seconds of training on two
+# cores it writes quatrains: {{poems.form_top_p:.1%}} of them have four lines of equal length, and nobody ever told it what a
+# line is. The picture shows how it guesses, position by position. At a line break its curve drops to nearly zero, where a model that only
+# counts has to pay. But on some characters of a line the counting model is *better*. Average numbers hide that.
+#
+# The same code then learns Jane Austen, and there counting wins. And you do what is usually left out: measure what has been
 # written. Does a poem have its form, its tones, its rhyme? Has the line been there before?
 #
-# **At the end you can**
+# **By the end you will be able to**
 #
-# - train a small GPT on any text, and say in bits per character how good it is, beside a model that only counts;
+# - train a small GPT on any text, and say in bits per character how good it is, compared with a model that only counts;
 # - split texts so that nothing leaks, and show how much would have leaked;
 # - compute temperature, top-k and top-p by hand, and tell from measurements what each of them does to the text;
-# - write with a cache of keys and values, prove that the text stays the same, and measure the time it saves;
+# - write with a cache of keys and values, check that the text stays the same, and measure the time it saves;
 # - let the network write a poem on a word of yours.
 #
-# **To know before:** chapter 7 (attention, masks). No Chinese is needed: lines, tones, rhymes and copies are counted for you.
-# Time and memory, measured, stand below the imports.
+# **Before you start:** attention and masks (chapter 7). You do not need any Chinese: lines, tones, rhymes and copies are counted for
+# you. The measured time and memory are printed below.
 
-# %% [markdown] lang="zh" of="dcec8228"
-# # 7b 生成
+# %% [markdown] lang="zh" of="db7ff186"
+# # 7b 生成：让网络写唐诗
 #
-# 一个模型只学会一件事：猜下一个符号。这样它就能写作了。这一章用同样的几行代码，逐字学唐诗，也逐块学简·奥斯汀的小说。
-# 接下来是通常被略过的部分：测量写出来的东西。格式对不对？平仄合不合？押不押韵？这一句是不是早就有人写过？
+# 一个网络只学会了一件事，就是猜下一个字，它就能写诗。在两核的机器上训练 {{poems.seconds:.0f}} 秒之后，它写出的诗有 {{poems.form_top_p:.1%}} 格式正确，
+# 四句一样长，而从没有人告诉过它什么是“句”。下图逐个位置地画出它猜得多准：到了换行处，它的曲线几乎落到零，只会计数的模型却要付出代价；
+# 可是在一句中的某些字上，计数模型反而**更好**。只看平均数，这些都看不见。
+#
+# 同样的代码再去学简·奥斯汀的小说，那里是计数模型胜出。最后做一件通常被略过的事：测量写出来的东西。格式对不对？平仄合不合？押不押韵？
+# 这一句是不是早就有人写过？
 #
 # **学完这一章，你能够**
 #
-# - 在任意文本上训练一个小 GPT，用每字符比特数说明它有多好，旁边放一个只会数数的模型作对照；
+# - 在任意文本上训练一个小 GPT，用每字符比特数说明它有多好，并与只会计数的模型比较；
 # - 划分文本而不泄露，并说出不当的划分会泄露多少；
 # - 手算温度、top-k、top-p，并根据测量说出它们各自对文本做了什么；
-# - 用键值缓存来写，证明写出的文本不变，并测出省下的时间；
+# - 用键值缓存来写，核对写出的文本不变，并测出省下的时间；
 # - 出一个词，让网络写一首藏头诗。
 #
-# **预备知识：** 第 7 章（注意力、掩码）。实测的时间和内存写在导入语句之后。
+# **预备知识：** 注意力与掩码（第 7 章）。用时与内存见下方第一段输出。
 
 # %% tags=["setup"]
 # Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
@@ -84,20 +92,20 @@ results.cost("07b")
 # %% [markdown] lang="en"
 # ## The idea: what comes next?
 #
-# Cover the end of a line and guess. After 春风 (*spring wind*), a reader of Tang poems expects 吹 (*blows*); after *it is a*, a
-# reader of Austen expects something else than a reader of the news. Whoever can give a probability to every possible next sign
-# can write: draw one, append it, ask again.
+# Cover the end of a line and guess. After 春风 (*spring wind*), a reader of Tang poems expects 吹 (*blows*). After *it is a*, a reader
+# of Austen expects something else than a reader of the news. If you can give a probability to every possible next token, you can
+# write: draw one, append it, ask again. (A **token** is what the text is cut into: a character, a word, or a part of a word.)
 #
-# The bars show the plainest way to get such probabilities: **count** what followed in the training texts. **Before you read on:**
-# what will counting do after a beginning that never occurred?
+# The bars show the plainest way to get such probabilities: **count** what followed in the training texts. Before you read on, ask
+# yourself: what can counting do after a beginning that never occurred?
 
-# %% [markdown] lang="zh" of="47e7ac48"
-# ## 想法：下一个是什么？
+# %% [markdown] lang="zh" of="eab47a26"
+# ## 核心思想：下一个是什么？
 #
-# 遮住一句诗的后半，猜一猜。看到 “春风”，读惯唐诗的人会想到 “吹”；看到 *it is a*，奥斯汀的读者与新闻的读者想到的不会一样。
-# 谁能给每个可能的下一个符号都打一个概率，谁就会写作：抽一个，接上去，再问一次。
+# 遮住一句诗的后半，猜一猜。看到“春风”，读惯唐诗的人会想到“吹”；看到 it is a，奥斯汀的读者与新闻的读者想到的不会一样。
+# 谁能给每个可能的下一个词元都打一个概率，谁就会写作：抽一个，接上去，再问一次。（**词元**（token）就是文本切成的最小单位，可以是字、词，也可以是词的一部分。）
 #
-# 下面的柱形图用最朴素的办法得到这种概率：在训练文本里**数一数**后面出现过什么。**先想一想再往下读：** 如果开头从来没出现过，数数还能怎么办？
+# 下面的柱形图用最朴素的办法得到这种概率：在训练文本里**数一数**后面出现过什么。先想一想再往下读：如果开头从来没出现过，计数还能怎么办？
 
 # %%
 parts = verses.split(datasets.poems().poems)  # quatrains: train, validation, test
@@ -121,24 +129,31 @@ plots.show(
     alt_zh="两幅柱形图：唐诗里 “春风” 后面出现的字，奥斯汀小说里 it is a 后面出现的词；少数几个很常见，其余的平分剩下的份额。",
 )
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
+# A few continuations are frequent, and many share the rest. A counting model needs an answer for all of them, and the baseline below has one.
+#
 # ## The poems, and a split that does not leak
 #
 # The material is quatrains: four lines of five or of seven characters. A poem of eight lines gives two, its halves. (An old
 # explanation of the name 绝句, quatrain, is exactly that: cut from a regulated poem.)
 #
-# What belongs into the test set? The cell asks three rules for the same thing: how many test quatrains share a whole line with the
-# training set? *At random*: shuffle all quatrains. *By poem*: both halves of a poem on one side. The third rule also throws out of the
-# test set what still shares a line: poets quoted each other, and the collection holds variants of one poem.
-# **Predict** how much the first rule leaks.
+# What belongs into the test set? The cell tries three rules and counts how many test quatrains share a whole line with the training
+# set. *At random*: shuffle all quatrains. *By poem*: both halves of a poem stay on one side. The third rule also throws out of the test
+# set what still shares a line, because poets quoted each other and the collection holds variants of one poem.
+#
+# **Predict:** how many of the test quatrains share a line with training under the first rule, and under the second?
 
-# %% [markdown] lang="zh" of="aee8da45"
+# %% [markdown] lang="zh" of="9b24b510" tags=["predict"]
+# 少数几种接法很常见，其余的平分剩下的份额。计数模型对每一种都得给出概率，下面的基线就有办法。
+#
 # ## 唐诗，以及不泄露的划分
 #
-# 材料是四句一首的诗：每句五个字，或者每句七个字。八句的诗拆成前后两半，算两首。（“绝句” 这个名字，旧时有一种解释正是 “截取律诗的一半”。）
+# 材料是四句一首的诗，每句五个字或者七个字。八句的诗拆成前后两半，算两首。（“绝句”这个名字，旧时有一种解释正是“截取律诗的一半”。）
 #
-# 测试集里该放什么？下面拿同一个问题去问三种规则：测试诗里有多少首与训练集共有整句？*随机*：把所有四句诗打乱了分。*按诗*：同一首诗的两半放在同一边。
-# 第三种规则还把仍与训练集共有诗句的测试诗剔除：诗人会互相引用，集子里也有同一首诗的异文。**先猜**第一种规则会泄露多少。
+# 测试集里该放什么？下面试三种规则，数一数测试诗里有多少首与训练集共有整句。**随机分**：把所有四句诗打乱了分。**按诗分**：同一首诗的两半放在同一边。
+# 第三种规则还把仍与训练集共有诗句的测试诗剔除，因为诗人会互相引用，集子里也有同一首诗的异文。
+#
+# **先猜：** 第一种规则下，有多少首测试诗与训练集共句？第二种呢？
 
 # %%
 def measured_leaks():
@@ -179,34 +194,43 @@ example = script.encode([("春眠不觉晓", "处处闻啼鸟", "夜来风雨声
 print("it reads · 读到:   ", visible(example[0, :-1]))
 print("and guesses · 去猜:", visible(example[0, 1:]))
 
-# %% [markdown] lang="en"
-# That is the whole task: the same row twice, one place apart. At every place the model has read everything up to there, and is asked
-# for the next sign. A poem of twenty characters asks twenty-four questions at once: line breaks and the end must be guessed too.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** At random, nearly one test quatrain in eleven shares a line with training; by poem, still one in thirty; with the third rule,
+# none. The second cell then keeps only quatrains written with the 2,500 most frequent characters. That leaves out more than a third of
+# them, so all bits below belong to the poems with common characters.
+#
+# The last two lines show the whole task: the same row twice, shifted by one position. At every position the model has read everything up
+# to there and is asked for the next token. A poem of twenty characters asks twenty-four questions at once, because line breaks and the
+# end must be guessed, too.
 #
 # ## From the formula to Keras: what does a text cost?
 #
-# The probability of a text is the product of its steps (the chain rule; nothing is neglected):
+# The probability of a text is the product of its steps (the chain rule of probability; nothing is neglected):
 #
 # $$ p(x_1 \dots x_T) = \prod_{t=1}^{T} p(x_t \mid x_1 \dots x_{t-1}), \qquad
 #    L = -\frac1T \sum_{t=1}^{T} \log p(x_t \mid x_1 \dots x_{t-1}) $$
 #
-# $L$ is the **cross entropy**, the loss that is minimised. $e^L$ is the **perplexity**: the model is as unsure as if it had to choose
-# among that many equally likely signs. And $L T / \log 2$ is a length in **bits**: an ideal compressor that uses the model writes the text
-# in so many. Divided by the number of characters it becomes **bits per character**, the measure of this chapter. The gradient at the logits is
-# $\partial L / \partial z_{t,i} = (\operatorname{softmax}(z_t)_i - [i = x_t]) / T$, as in chapter 4. Padding counts nowhere.
+# $L$ is the **cross entropy**, the loss that is minimised. $e^L$ is the **perplexity**: the model is as uncertain as if it had to
+# choose among that many equally likely tokens. And $L T / \log 2$ is a length in **bits**: an ideal compressor that uses the model writes
+# the text in that many bits. Divided by the number of characters it becomes **bits per character**, the measure of this chapter. The
+# gradient at the logits is $\partial L / \partial z_{t,i} = (\operatorname{softmax}(z_t)_i - [i = x_t]) / T$, as in chapter 4. Padding
+# never counts.
 
-# %% [markdown] lang="zh" of="39fffbd3"
-# 任务就是这样：同一行用两遍，错开一位。在每个位置上，模型已经读到这里为止的一切，要猜下一个符号。一首二十个字的诗，一次就问了二十四个问题：
-# 换行和结尾也要猜。
+# %% [markdown] lang="zh" of="6b2b0652" tags=["answer"]
+# **答案。** 随机分，差不多每十一首测试诗就有一首与训练集共句；按诗分，仍有三十分之一；第三种规则下一首也没有。
+# 第二个单元格又只留下用最常见的 2,500 个字写成的诗，三分之一以上因此被去掉，所以下面的比特数说的都是用字常见的诗。
+#
+# 最后两行输出就是任务的全部：同一行用两遍，错开一位。在每个位置上，模型已经看到这里为止的一切，要猜下一个词元。一首二十个字的诗，一次就问了二十四个问题，
+# 因为换行和结尾也要猜。
 #
 # ## 从公式到 Keras：一段文本要花多少比特？
 #
-# 一段文本的概率，是各步概率之积（链式法则，没有任何近似）：
+# 一段文本的概率，是各步概率之积（概率的链式法则，没有任何近似）：
 #
 # $$ p(x_1 \dots x_T) = \prod_{t=1}^{T} p(x_t \mid x_1 \dots x_{t-1}), \qquad
 #    L = -\frac1T \sum_{t=1}^{T} \log p(x_t \mid x_1 \dots x_{t-1}) $$
 #
-# $L$ 是**交叉熵**（cross entropy），也就是训练要减小的损失。$e^L$ 是**困惑度**（perplexity）：模型的犹豫程度，相当于要在这么多个同样可能的符号里选一个。
+# $L$ 是**交叉熵**（cross entropy），也就是训练要减小的损失。$e^L$ 是**困惑度**（perplexity）：模型的犹豫程度，相当于要在这么多个同样可能的词元里选一个。
 # $L T / \log 2$ 则是以**比特**（bit）计的长度：一个使用该模型的理想压缩器，写下这段文本正好要这么多比特。再除以字符数，就是**每字符比特数**
 # （bits per character），本章的尺子。对 logits 的梯度是
 # $\partial L / \partial z_{t,i} = (\operatorname{softmax}(z_t)_i - [i = x_t]) / T$，与第 4 章相同。填充一律不算。
@@ -234,30 +258,35 @@ nudged = proofs.finite_differences(lambda z: losses.cross_entropy(z[real], targe
 proofs.equal({"∂L/∂z by hand": by_hand, "GradientTape": tape.gradient(loss, logits), "finite differences": nudged})
 
 # %% [markdown] lang="en"
+# Formula, Keras and finite differences agree, and the three ways to write the perplexity give one number.
+#
 # ## The baseline: a model that only counts
 #
-# An **n-gram** model looks at the last $n-1$ signs $h$ and counts what followed. After a beginning that never occurred it must not give
+# An **n-gram** model looks at the last $n-1$ tokens $h$ and counts what followed. After a beginning that never occurred it must not give
 # up. **Interpolated Kneser-Ney smoothing** takes a discount $D$ from every count and hands it to the next shorter context $h'$:
 #
 # $$ p_n(w \mid h) = \frac{\max(c(hw) - D,\, 0)}{c(h)} + \frac{D\, N(h)}{c(h)}\; p_{n-1}(w \mid h') $$
 #
-# $c$: counts; $N(h)$: how many *different* signs followed $h$; $D = n_1 / (n_1 + 2 n_2)$, for each length on its own, where $n_1$ and $n_2$
-# are how many entries have the count 1 and 2. The shorter contexts do not count how often, but in how many different
-# surroundings: a sign that only ever follows one other is a bad guess anywhere else
-# ([Chen and Goodman 1999](https://doi.org/10.1006/csla.1999.0128)). No gradient, no GPU; for decades this *was* the language model.
+# $c$ are counts, and $N(h)$ is how many *different* tokens followed $h$. The discount is $D = n_1 / (n_1 + 2 n_2)$, for each length on
+# its own, where $n_1$ and $n_2$ are how many entries have the count 1 and 2. The shorter contexts do not count how often, but in how many
+# different surroundings: a token that only ever follows one other is a bad guess anywhere else
+# ([Chen and Goodman 1999](https://doi.org/10.1006/csla.1999.0128)). There is no gradient and no GPU, and for decades this *was* the
+# language model.
 
-# %% [markdown] lang="zh" of="b0a226a7"
-# ## 基线：只会数数的模型
+# %% [markdown] lang="zh" of="6cb12cf0"
+# 公式、Keras 与有限差分一致，困惑度的三种写法也是同一个数。
 #
-# **n 元模型**（n-gram）只看最后 $n-1$ 个符号 $h$，数一数后面出现过什么。遇到从没出现过的开头，它也不能交白卷。
+# ## 基线：只会计数的模型
+#
+# **n 元模型**（n-gram），下文也叫**计数模型**，只看最后 $n-1$ 个词元 $h$，数一数后面出现过什么。遇到从没出现过的开头，它也不能交白卷。
 # **插值 Kneser-Ney 平滑**从每个计数里扣下一点 $D$，转给短一截的上文 $h'$：
 #
 # $$ p_n(w \mid h) = \frac{\max(c(hw) - D,\, 0)}{c(h)} + \frac{D\, N(h)}{c(h)}\; p_{n-1}(w \mid h') $$
 #
-# $c$ 是计数，$N(h)$ 是 $h$ 后面出现过多少种*不同的*符号；$D = n_1 / (n_1 + 2 n_2)$，每种长度各算各的，
-# $n_1$、$n_2$ 是计数为 1 和为 2 的各有多少种。短的上文不数出现多少次，而数它出现在多少种不同的环境里：
+# $c$ 是计数，$N(h)$ 是 $h$ 后面出现过多少种**不同的**词元；$D = n_1 / (n_1 + 2 n_2)$，每种长度各算各的，
+# $n_1$、$n_2$ 是计数为 1 和为 2 的各有多少种。短的上文不看出现多少次，而看它出现在多少种不同的环境里：
 # 一个字如果只跟在某一个字后面，换个地方猜它就不划算（[Chen 与 Goodman，1999](https://doi.org/10.1006/csla.1999.0128)）。
-# 不用梯度，也不用 GPU；有几十年，所谓语言模型*就是*它。
+# 不用梯度，也不用 GPU；有几十年，所谓语言模型就是它。
 
 # %%
 def discounted(counts, token, discount, shorter):
@@ -286,30 +315,31 @@ for n in (1, 2, 3, 4):
     print(f"{n}-gram: {counted[n]:.3f} bits per character · 比特/字符, perplexity · 困惑度 {2 ** counted[n]:.0f}")
 
 # %% [markdown] lang="en"
-# Look where the numbers stop falling. More than two or three characters of context do not help counting: longer beginnings have hardly ever
-# occurred before. That is the wall which neural language models were invented for
+# Look where the numbers stop falling. More than two or three characters of context hardly help counting, because longer beginnings have
+# almost never occurred before. Neural language models were invented to get over that wall
 # ([Bengio et al. 2003](https://www.jmlr.org/papers/v3/bengio03a.html)).
 #
 # ## The same task for a Transformer
 #
-# `decoder_only` is the Transformer of chapter 7 without its encoder: embeddings, positions, blocks of causal self-attention, a dense layer that
-# gives a number to each of the possible signs. It sees the whole poem up to the present place, and knows at which place it is.
+# `decoder_only` is the Transformer of chapter 7 without its encoder: embeddings, positions, blocks of causal self-attention, and a dense
+# layer that gives a number to each of the possible tokens. It sees the whole poem up to the present position, and it knows which position
+# that is.
 #
-# Two things are proved before training. A later sign must not change an earlier answer (the **causal mask**). And input and target must be
-# **one place apart**: without the shift the mask still holds, but the answer lies in the question. Then the loss falls to almost nothing, and the
-# model has learned to copy. **If your loss looks too good, check the shift first.**
+# We check two things before training. A later token must not change an earlier answer (the **causal mask**). And input and target must be
+# **one position apart**: without the shift the mask still holds, but the answer is already in the question. Then the loss falls to almost
+# nothing, and the model has learned to copy. **If your loss looks too good, check the shift first.**
 
-# %% [markdown] lang="zh" of="5a8e6140"
-# 看看这些数从哪里起不再下降。上文超过两三个字，对数数就没有帮助了：更长的开头几乎都没出现过。神经语言模型正是为了翻过这堵墙而发明的
+# %% [markdown] lang="zh" of="6f8888ef"
+# 看看这些数从哪里起不再下降。上文超过两三个字，对计数就几乎没有帮助了，因为更长的开头差不多都没出现过。神经语言模型正是为了翻过这堵墙而发明的
 # （[Bengio 等，2003](https://www.jmlr.org/papers/v3/bengio03a.html)）。
 #
 # ## 同一项任务，交给 Transformer
 #
-# `decoder_only` 就是第 7 章的 Transformer 去掉编码器：嵌入、位置、带因果掩码的自注意力块，最后一个全连接层给每个可能的符号打一个分。
+# `decoder_only` 就是第 7 章的 Transformer 去掉编码器：嵌入、位置、带因果掩码的自注意力块，最后一个全连接层给每个可能的词元打一个分。
 # 它看得见到当前为止的整首诗，也知道自己写到了第几个位置。
 #
-# 训练之前先证明两件事。后面的符号不能影响前面的答案（**因果掩码**，causal mask）。输入与目标必须**错开一位**：不错位的话，掩码虽然仍然成立，
-# 答案却已经写在题目里了；损失会降到几乎为零，而模型只学会了抄写。**损失好得离谱的时候，先查错位。**
+# 训练之前先核对两件事。后面的词元不能影响前面的答案（**因果掩码**，causal mask）。输入与目标必须**错开一位**：不错位的话，掩码虽然仍然成立，
+# 答案却已经写在题目里了，损失会降到几乎为零，而模型只学会了抄写。**损失好得离谱的时候，先查错位。**
 
 # %%
 def build_poet():
@@ -358,24 +388,29 @@ for name, per_character in [("counting", by_counting), ("Transformer", by_networ
 results.record("poems.bits_per_character", by_network, band=choose(smoke=(9.313, 9.408), laptop=(7.066, 7.514), full=None), digits=3)
 results.record("poems.bits_below_ngram", by_counting - by_network, band=choose(smoke=(-1.707, -1.612), laptop=(0.174, 0.621), full=None), digits=3)
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
+# The Transformer needs {{poems.bits_per_character:.3f}} bits per character, {{poems.bits_below_ngram:.3f}} fewer than the 4-gram
+# (three seeds: {{seeds:poems.bits_below_ngram:.3f}}). What does it know that the 4-gram does not?
+#
 # ## Where are the bits?
 #
-# An average hides what has been learned. Take the held-out quatrains of five characters a line and ask: how many bits does each *place* cost?
+# An average hides what has been learned. Take the held-out quatrains with five characters per line and ask how many bits each
+# *position* costs. The dotted line is an **ablation**: the second half of each poem is read after the first half of *another* poem.
 #
-# Four questions to the figure. Who knows where a line ends? Where does a line become easier to guess, at its beginning or its end? The last
-# characters of lines two and four rhyme: does the fourth line's rhyme cost less than the last character of line three? And (dotted) an **ablation**:
-# the second half of each poem is read after the first half of *another* poem. What does the Transformer lose?
+# **Predict:** where is the Transformer ahead of the 4-gram? Is the fourth line's rhyme easier to guess than the last character of line
+# three? And what does the Transformer lose with a foreign first half?
 
-# %% [markdown] lang="zh" of="efbdfabd"
+# %% [markdown] lang="zh" of="b78d4dc5" tags=["predict"]
+# Transformer 每字符要 {{poems.bits_per_character:.3f}} 比特，比 4 元模型少 {{poems.bits_below_ngram:.3f}}（三个种子：{{seeds:poems.bits_below_ngram:.3f}}）。
+# 它知道些什么，是 4 元模型不知道的？
+#
 # ## 比特花在哪里？
 #
-# 平均数掩盖了模型学到的东西。取出留出集里的五言诗，逐个*位置*地问：这里要花多少比特？
+# 平均数掩盖了模型学到的东西。取出留出集里的五言诗，逐个**位置**地问要花多少比特。点线是一次**消融**（ablation）：让每首诗的后半接在**另一首**诗的前半之后来读。
 #
-# 对着图回答四个问题：谁知道一句在哪里结束？一句之中，是开头好猜还是结尾好猜？第二、四句的末字押韵，那么第四句的韵脚是不是比第三句的末字便宜？
-# 还有一条点线，是一次**消融**（ablation）：让每首诗的后半接在*另一首*诗的前半之后来读。Transformer 会损失多少？
+# **先猜：** Transformer 在哪些位置上领先 4 元模型？第四句的韵脚是不是比第三句的末字好猜？前半换成别的诗，Transformer 会损失多少？
 
-# %%
+# %% tags=["plot", "hero"]
 five = tokens["test"][(tokens["test"] == verses.END).argmax(axis=1) == 24][:: choose(smoke=5, laptop=1, full=1)]  # start, 4 * 5 characters, 3 breaks, end
 foreign = five.copy()
 foreign[:, 1:13] = np.roll(five, 1, axis=0)[:, 1:13]  # the first couplet of another poem
@@ -399,39 +434,49 @@ plots.show(
     alt_zh="五言四句诗 24 个位置各花多少比特。换行对 Transformer 几乎不花比特，对 4 元模型却要好几个；前半换成别的诗之后，后半的曲线略高一些。",
 )
 
-# %% [markdown] lang="en"
-# For the Transformer a line break costs next to nothing: it knows the place. Dear are the first character of a line
-# *and the third*: a line of five is read two plus three, and after each pause something new begins; the character that
-# completes a pair is cheap. The fourth line's rhyme is hardly cheaper than the end of line three, and a foreign first
-# half costs it most at the second character of a line, where the tones must answer (you will meet them below).
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** Most of the lead is at the line breaks and at the end. There the Transformer pays next to nothing, because it knows its position.
+# It also gains on the third character, where a new thought begins after the pause of a five-character line (two plus three). But on the second
+# character, which completes a pair, and slightly on the last one, the 4-gram is cheaper. So the lead of this short training run is largely knowledge of
+# the *form*. A counting model that was told where a line of five or seven ends would know that, too. Such a rival is not in this chapter, so
+# the difference above says nothing yet about who knows *poetry* better.
+#
+# The last character of line four is a little cheaper than that of line three. That does not show rhyme: it falls even more for the 4-gram,
+# which cannot see line two, so fewer different characters seem to be used there. The dotted line is the better test, and at the rhyme it makes almost no
+# difference. A foreign first half costs most at the second character of a line, where the tones must answer (you will meet
+# them below).
 #
 # ## From probabilities to text
 #
-# The network gives logits $z_i$. Which sign is written? **Greedy**: the largest. Or draw one at random, after a correction:
+# The network gives logits $z_i$. Which token is written? **Greedy**: the one with the largest. Or draw one at random, after a correction:
 #
 # $$ p_i \;\propto\; e^{z_i / T}\;\,[\,i \in V\,], \qquad
-#    V_{\text{top-}k} = \{k \text{ likeliest}\}, \qquad
-#    V_{\text{top-}p} = \text{smallest set of likeliest with } \textstyle\sum_{i \in V} p_i \ge p $$
+#    V_{\text{top-}k} = \{k \text{ most likely}\}, \qquad
+#    V_{\text{top-}p} = \text{smallest set of the most likely with } \textstyle\sum_{i \in V} p_i \ge p $$
 #
-# **Temperature** $T$ below 1 sharpens, above 1 flattens; $T \to 0$ is greedy. **Top-k** ([Fan et al. 2018](https://arxiv.org/abs/1805.04833)) always keeps
-# equally many, **top-p** ([Holtzman et al. 2019](https://arxiv.org/abs/1904.09751)) few where the model is sure and many where it is not. What is left is made to
-# sum to 1 again.
+# **Temperature** $T$ below 1 sharpens, above 1 flattens (chapter 4 calibrates with it); $T \to 0$ is greedy. **Top-k**
+# ([Fan et al. 2018](https://arxiv.org/abs/1805.04833)) always keeps equally many tokens. **Top-p**
+# ([Holtzman et al. 2019](https://arxiv.org/abs/1904.09751)) keeps few where the model is confident and many where it is not. What is left is
+# scaled to sum to 1 again.
 
-# %% [markdown] lang="zh" of="d5790eec"
-# 换行对 Transformer 几乎不花比特：它知道写到了哪里。贵的是每句的第一个字*和第三个字*：五言读作 “二、三”，每次停顿之后另起新意，
-# 与前一字成对的第二个字就便宜；第四句的韵脚比第三句的末字便宜不了多少；前半换成别的诗，损失最大的是一句的第二个字，
-# 平仄正要在那里呼应（下面会讲到）。
+# %% [markdown] lang="zh" of="0fb1fd30" tags=["answer"]
+# **答案。** 领先主要来自换行和结尾：Transformer 知道自己写到了第几个位置，在那里几乎不花比特。第三个字它也猜得更好，五言读作“二、三”，停顿之后另起新意。
+# 可是与前一字成对的第二个字，反而是 4 元模型更省，末字上它也略占优。可见在这么短的训练里，领先的多半是**格式**知识。如果告诉计数模型五言、七言在哪里断句，这些它也会知道。
+# 本章还没有这样一个对手，所以上面的差距还不能说明谁更懂**诗**。
+#
+# 第四句的末字比第三句的略便宜，这并不能说明押韵：4 元模型看不到第二句，降得却更多，看来只是那个位置上用字的种类少。点线是更好的检验，
+# 而它在韵脚处几乎没有差别。前半换成别的诗，损失最大的是一句的第二个字，平仄正要在那里呼应（下面会讲到）。
 #
 # ## 从概率到文本
 #
-# 网络给出 logits $z_i$。写哪个符号？**贪心**（greedy）：取最大的。或者先修正一下，再随机抽取：
+# 网络给出 logits $z_i$。写哪个词元？**贪心**（greedy）取最大的。或者先修正一下，再随机抽取：
 #
 # $$ p_i \;\propto\; e^{z_i / T}\;\,[\,i \in V\,], \qquad
 #    V_{\text{top-}k} = \{\text{概率最大的 } k \text{ 个}\}, \qquad
 #    V_{\text{top-}p} = \text{使 } \textstyle\sum_{i \in V} p_i \ge p \text{ 的最小集合，从大到小取} $$
 #
-# **温度**（temperature）$T$ 小于 1 使分布变尖，大于 1 使它变平；$T \to 0$ 就是贪心。**top-k**（[Fan 等，2018](https://arxiv.org/abs/1805.04833)）总是留下同样多个；
-# **top-p**（[Holtzman 等，2019](https://arxiv.org/abs/1904.09751)）在模型有把握时留得少，没把握时留得多。留下的重新归一，使和为 1。
+# **温度**（temperature）$T$ 小于 1 使分布变尖，大于 1 使它变平（第 4 章用它来校准）；$T \to 0$ 就是贪心。**top-k**（[Fan 等，2018](https://arxiv.org/abs/1805.04833)）总是留下同样多个；
+# **top-p**（[Holtzman 等，2019](https://arxiv.org/abs/1904.09751)）在模型置信度高时留得少，低时留得多。留下的重新归一，使和为 1。
 
 # %%
 z = np.array([2.0, 1.0, 0.5, 0.0, -1.0, -3.0])
@@ -450,25 +495,35 @@ kept = np.isin(np.arange(6), enough)
 proofs.equal({f"{kept.sum()} likeliest": softmax * kept / softmax[kept].sum(), "top_p=0.8": decoding.filtered(z, top_p=0.8)})
 proofs.equal({"largest": np.eye(6)[z.argmax()], "temperature=0": decoding.filtered(z, temperature=0)})
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
+# All four rules agree with Keras or with the definition.
+#
 # ## Writing with a memory
 #
-# The plain way to write is the first class below: at every step the whole beginning goes through the network again. But behind a causal mask, keys
-# and values of earlier places never change. Keep them (the **KV cache**, `transformer.Stepper`), and a step costs one place:
+# The plain way to write is the first class below: at every step the whole beginning goes through the network again. But behind a causal
+# mask, the keys and values of earlier positions never change. Keep them (the **KV cache**, `transformer.Stepper`), and a step computes one
+# position:
 #
-# $$ \text{places computed for } n \text{ signs:} \qquad \text{without } \; 1 + 2 + \dots + n = \tfrac{n(n+1)}{2}, \qquad \text{with } \; n $$
+# $$ \text{positions computed for } n \text{ tokens:} \qquad \text{without } \; 1 + 2 + \dots + n = \tfrac{n(n+1)}{2}, \qquad \text{with } \; n $$
 #
-# Both are *steppers*: the same decoding function drives either. **Predict:** the same text? And how does the time of a step grow?
+# The price is memory: $2 \times \text{layers} \times \text{width} \times n$ numbers per text. Both classes are *steppers*, so the same
+# decoding function drives either.
+#
+# **Predict:** do they write the same text? And how does the time of a step grow?
 
-# %% [markdown] lang="zh" of="a7b82631"
+# %% [markdown] lang="zh" of="52f6fff7" tags=["predict"]
+# 四种规则的结果都与 Keras 或定义一致。
+#
 # ## 带着记忆写
 #
 # 最朴素的写法就是下面的第一个类：每走一步，把整个开头重新送进网络。可是有因果掩码在，前面各位置的键和值不会再变。把它们留下来
 # （**键值缓存**，KV cache，`transformer.Stepper`），一步就只算一个位置：
 #
-# $$ \text{写 } n \text{ 个符号要算的位置：} \qquad \text{不缓存 } \; 1 + 2 + \dots + n = \tfrac{n(n+1)}{2}, \qquad \text{缓存 } \; n $$
+# $$ \text{写 } n \text{ 个词元要算的位置：} \qquad \text{不缓存 } \; 1 + 2 + \dots + n = \tfrac{n(n+1)}{2}, \qquad \text{缓存 } \; n $$
 #
-# 两者都是 “步进器”（stepper），同一个解码函数可以驱动任何一个。**先猜：** 写出的文本一样吗？每一步的时间怎样增长？
+# 代价是内存：每段文本要存 $2 \times \text{层数} \times \text{宽度} \times n$ 个数。两者都是“步进器”（stepper），同一个解码函数可以驱动任何一个。
+#
+# **先猜：** 写出的文本一样吗？每一步的时间怎样增长？
 
 # %%
 class WholePrefix:
@@ -522,18 +577,27 @@ axis.legend()
 plots.show(figure, alt="Time of a step by tokens written: without a cache it grows with the length, with a cache it stays nearly level.",
            alt_zh="每一步的时间随已写词元数的变化：不用缓存，随长度增长；用缓存，几乎持平。")
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** The tokens are the same under all four rules. Without the cache the time of a step grows with the text. With it the time stays
+# nearly level at these lengths, although attention still reads the whole cache. At the longest text the cache is
+# {{kv_cache.times_faster:.1f}} times as fast in this run ({{seeds:kv_cache.times_faster:.1f}} in three other runs): the factor depends on the machine, the model and
+# the length.
+#
 # ## The network writes
 #
-# Every rule gets the same task: go on from the first characters of the same held-out poems. Below stands the **first** poem of each rule, not the best
-# one. Beside them writes the 4-gram, with the same function. The figure sets them as a Chinese book would, from top to bottom and right to left; where lines two
-# and four do rhyme, a red circle stands around the two characters (after so short a training, often nowhere).
+# Every rule gets the same task: go on from the first character of the same held-out poems. The cell prints the **first** poems of each
+# rule, not the best ones, and the 4-gram writes with the same function. The figure sets them as a Chinese book would, from top to bottom and
+# right to left. Where lines two and four rhyme, a red circle marks the two characters. (After such a short training run that may be
+# nowhere.)
 
-# %% [markdown] lang="zh" of="ab60ecff"
+# %% [markdown] lang="zh" of="9d75477c" tags=["answer"]
+# **答案。** 四种规则下，词元都相同。不用缓存，每一步的时间随文本增长；用缓存，在这样的长度上几乎持平，虽然注意力仍要读整个缓存。文本最长时，
+# 这次运行里用缓存的速度是不用时的 {{kv_cache.times_faster:.1f}} 倍（另外三次运行是 {{seeds:kv_cache.times_faster:.1f}}）。这个倍数取决于机器、模型和长度。
+#
 # ## 网络来写
 #
-# 每种规则的任务相同：从同一批留出诗的第一个字接着写。下面是每种规则写的**第一首**，不是挑出来最好的一首。旁边还有 4 元模型，用的是同一个函数。
-# 图中按中文古书的样子竖排，从右到左；第二、四句确实押韵时，两个韵脚上有红圈（训练这么短，常常一个也没有）。
+# 每种规则的任务相同：从同一批留出诗的第一个字接着写。下面打印的是每种规则**最先**写的，不是挑出来最好的；4 元模型（图中 4-gram）用同一个函数来写。
+# 图中按中文古书的样子竖排，从右到左；第二、四句确实押韵时，两个韵脚上有红圈（训练这么短，可能一个也没有）。
 
 # %% tags=["nbval-ignore-output"]
 del model, steppers  # their graphs would stay in memory
@@ -559,7 +623,7 @@ written["4-gram, T = 1"] = write(poem_ngram, prompts, temperature=1)
 for name, poems_written in written.items():
     print(f"{name:14}", " | ".join("，".join(lines) for lines in poems_written[:2]))
 
-# %%
+# %% tags=["plot"]
 def typeset(axis, lines, title):
     """A poem in columns from the right to the left, at most 9 characters of at most 5 lines."""
     for column, line in enumerate(lines[:5]):
@@ -584,34 +648,39 @@ plots.show(
 )
 
 # %% [markdown] lang="en"
+# In these first poems the network keeps to four lines of equal length under every rule, and the 4-gram does not. Are they any good as
+# poems? That is the next question.
+#
 # ## Judging what was written
 #
-# Five counts, each beside something to compare with:
+# We count five things, and each has something to compare with:
 #
 # - **form**: four lines, all of five or all of seven characters;
-# - **tones**: *regulated* Tang verse (近体诗) sets level tones against oblique ones (平仄). Looked at here: the second
-# character of every line. Lines one and two stand
-#   opposite, two and three agree, three and four stand opposite. By chance one poem in eight does so;
-# - **rhyme**: lines two and four end on two different characters of one of the thirteen *modern* rhyme groups (by `pypinyin`). Honesty: Tang poets wrote
-#   by the sounds of their own time. The modern reading misses some of their tones and rhymes and finds some that were none, and a character with
-# several readings gets its commonest. So the shares among *real* poems are below one, all the more since the collection
-# also holds old-style verse (古体诗), which never had to keep the tones; they are the mark to reach. Chance is measured
-# by shuffled lines;
-# - **different pairs** (distinct-2): how many of all neighbouring pairs of signs are different ones;
-# - **copied**: the share of lines that stand, character for character, in the training set. Held-out poems have none: the split saw to that.
+# - **tones**: *regulated* Tang verse (近体诗) sets level tones against oblique ones (平仄). We look at the second character of every line: lines
+#   one and two should be opposite, two and three should agree, three and four should be opposite. By chance one poem in eight does so;
+# - **rhyme**: lines two and four end on two different characters of one of the thirteen *modern* rhyme groups (by `pypinyin`);
+# - **different pairs** (distinct-2): the share of all neighbouring pairs of tokens that are different from each other;
+# - **copied**: the share of lines that occur, character for character, in the training set. Held-out poems have none: the split saw to that.
+#
+# Tang poets wrote by the sounds of their own time. The modern pronunciation misses some of their tones and rhymes and finds some that were
+# none, and a character with several pronunciations gets its most common one. The collection also holds old-style verse (古体诗), which never
+# had to keep the tones. So the shares among *real* poems are below one, and they are the mark to reach. Chance is measured by shuffled lines.
 
-# %% [markdown] lang="zh" of="eec2f260"
+# %% [markdown] lang="zh" of="d9479f5b"
+# 这几首里，网络不论按哪种规则，写出的都是一样长的四句，4 元模型却不是。至于算不算好诗，那是下一个问题。
+#
 # ## 评判写出来的东西
 #
 # 数五样东西，每样都有比较的对象：
 #
 # - **格式**：四句，每句都是五字，或者都是七字；
-# - **平仄**：近体诗讲究平仄。这里只看每句的第二个字。一、二句相对，二、三句相粘，三、四句相对。瞎碰的话，八首里大约有一首；
-# - **押韵**：第二、四句的末字不同，而且同属*现代* “十三辙” 中的一辙（读音取自 `pypinyin`）。必须说明：唐人用的是当时的音。
-#   用今音来判断，入声已经消失，有的韵会漏掉，有的本不押韵却会算上，多音字又只取最常见的读音。所以*真正的*唐诗也不会全合平仄、全押韵，
-#   何况集子里还有本来就不受平仄约束的古体诗；它们的比例才是要达到的标杆；碰巧的比例，则用打乱的诗句来测；
+# - **平仄**：近体诗讲究平仄。这里只看每句的第二个字。一、二句相对，二、三句相粘，三、四句相对。碰巧的话，八首里大约有一首；
+# - **押韵**：第二、四句的末字不同，而且同属**现代**“十三辙”中的一辙（读音取自 `pypinyin`）；
 # - **不同的字对**（distinct-2）：所有相邻两字的组合里，有多少是互不相同的；
 # - **抄袭**：有多少句与训练集里的某一句一字不差。留出集没有这样的句子，划分时已经保证。
+#
+# 必须说明，唐人用的是当时的音。用今音来判断，入声已经消失，有的韵会漏掉，有的本不押韵却会算上，多音字又只取最常见的读音。
+# 集子里还有本来就不受平仄约束的古体诗。所以真正的唐诗也不会全合平仄、全押韵，它们的比例才是要达到的标杆；碰巧的比例，则用打乱的诗句来测。
 
 # %%
 for lines in [("春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知多少"), ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")]:
@@ -645,29 +714,37 @@ results.record("poems.form_ngram", marks["4-gram, T = 1"][0], band=choose(smoke=
 results.record("poems.copied_top_p", copied, band=choose(smoke=(0, 0.04), laptop=(0, 0.005), full=None))
 
 # %% [markdown] lang="en"
-# The network was told nothing about lines, tones or rhymes; it saw numbers that stand for characters. **Form** comes
-# almost by itself. **Tones**: compare top-p with the real poems, and with chance. If the network keeps them more often
-# than the poets did, that is no higher art: cut to its likeliest signs it writes the average poem, and the poets also
-# wrote in the old style. No number says whether a character is level or oblique; that can only be learned from the
-# places where poets put it.
-# **Rhyme** has not been learned in so short a training: hardly more poems rhyme than of shuffled lines (but for greedy, which writes the same few lines again and
-# again: look at its pairs). Counting gets none of the three: line ends, tones and rhymes lie further apart than it looks.
+# With top-p 0.8, {{poems.form_top_p:.1%}} of the poems have the **form**, {{poems.tones_top_p:.1%}} the **tones** and
+# {{poems.rhyme_top_p:.1%}} the **rhyme** (three seeds: {{seeds:poems.form_top_p:.1%}}, {{seeds:poems.tones_top_p:.1%}} and
+# {{seeds:poems.rhyme_top_p:.1%}}). The network was told nothing about any of the three; it saw numbers that stand for characters.
+#
+# Form comes almost by itself. The tones are kept far above chance and at least as often as in the real poems of the table. That is
+# no higher art: cut to its most likely tokens, the network writes the average poem, and the poets also wrote in the old style. No input
+# says whether a character is level or oblique, so it can only have been learned from where the poets put it.
+#
+# Rhyme has not been learned in such a short training run. Hardly more poems rhyme than shuffled lines do, while about four in five real ones do.
+# (Greedy rhymes more often because it writes the same few lines again and again: look at its pairs.) The 4-gram gets none of the
+# three, since it sees only three tokens back.
 #
 # ## A poem on your word
 #
-# An *acrostic* (藏头诗) hides a word in the first characters of its lines. The decoding functions take a rule of yours, `allowed`: which tokens may come next? Put in
-# four characters of your own. 深度学习 is *deep learning*.
+# An *acrostic* (藏头诗) hides a word in the first characters of its lines. The decoding functions take a rule of yours, `allowed`: which
+# tokens may come next? (What APIs offer as structured output or JSON mode works this way.) Put in four characters of your own. 深度学习 is
+# *deep learning*, 春夏秋冬 is *spring, summer, autumn, winter*.
 
-# %% [markdown] lang="zh" of="020c9bd2"
-# 没有人告诉过网络什么是句、什么是平仄、什么是韵，它看到的只是一个个字的编号。**格式**几乎不教就会。**平仄**：
-# 把 top-p 那一行与真诗、与打乱的诗句比一比。如果网络比诗人还守规矩，那并不是更高明：只从最可能的字里挑，写出来的是 “平均的诗”，而诗人也写古体。
-# 编号里没有写着哪个字平、哪个字仄，只能从诗人把字放在哪里学来。**押韵**在这么短的训练里没有学会：比打乱的诗句多押不了几首（贪心除外，
-# 它翻来覆去就写那几句，
-# 看看它的字对就知道）。只会数数的模型三样都学不到：句尾、平仄、韵脚，隔得都比它看得到的远。
+# %% [markdown] lang="zh" of="3bd4bba5"
+# 用 top-p 0.8，{{poems.form_top_p:.1%}} 的诗**格式**正确，{{poems.tones_top_p:.1%}} 合**平仄**，{{poems.rhyme_top_p:.1%}} **押韵**
+# （三个种子：{{seeds:poems.form_top_p:.1%}}、{{seeds:poems.tones_top_p:.1%}}、{{seeds:poems.rhyme_top_p:.1%}}）。这三样从没有人告诉过网络，它看到的只是一个个字的编号。
+#
+# 格式几乎不教就会。平仄远高于碰巧的比例，也不低于表里的真诗，但这并不是更高明：只从最可能的字里挑，写出来的是“平均的诗”，而诗人也写古体。
+# 编号里没有写着哪个字平、哪个字仄，只能从诗人把字放在哪里学来。
+#
+# 在这么短的训练里，押韵没有学会：比打乱的诗句多押不了几首，而真诗约有五分之四押韵。（贪心押得多些，是因为它翻来覆去就写那几句，看看它的字对就知道。）
+# 4 元模型三样都不会，它只看得到前三个词元。
 #
 # ## 用你的词写一首诗
 #
-# *藏头诗*把一个词藏在各句的第一个字里。解码函数接受你自己的规则 `allowed`：下一步允许哪些词元？把下面换成你自己的四个字试试。
+# 藏头诗把一个词藏在各句的第一个字里。解码函数接受你自己的规则 `allowed`：下一步允许哪些词元？（大模型接口里的“结构化输出”“JSON 模式”就是这样做的。）把下面换成你自己的四个字试试。
 
 # %% tags=["nbval-ignore-output"]
 my_words, writer = ["深度学习", "春夏秋冬"], transformer.Stepper(poet)
@@ -696,16 +773,24 @@ plots.show(
     alt_zh="竖排的藏头诗：各列顶端的字从右到左连起来，就是给定的词。",
 )
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
+# The tops of the columns, from right to left, are the words we put in. A rule at decoding time costs no training.
+#
 # ## Clinic: "a higher temperature is more creative", "a lower perplexity is a better poem"
 #
-# One network, six temperatures. Left: what the held-out poems cost if the model spoke at that temperature. Right: what the poems are like that it then writes.
-# If both sayings were right, one temperature would win on both sides.
-
-# %% [markdown] lang="zh" of="5c0c1030"
-# ## 门诊：“温度越高越有创意”“困惑度越低诗越好”
+# We use one network at six temperatures. The left panel shows what the held-out poems would cost at that temperature, the right one what the
+# poems look like that the network then writes.
 #
-# 同一个网络，六种温度。左图：如果模型以这个温度说话，留出的诗要花多少比特。右图：它这样写出来的诗是什么样子。两种说法要是都对，就该有一个温度在两边都赢。
+# **Predict:** if both sayings were right, one temperature would win on both sides. Does one?
+
+# %% [markdown] lang="zh" of="9d6fd4a4" tags=["predict"]
+# 各列顶端的字从右到左连起来，就是我们给的词。解码时加一条规则，不用再训练。
+#
+# ## 公式门诊：“温度越高越有创意”“困惑度越低诗越好”
+#
+# 同一个网络，六种温度。左图是以这个温度来猜，留出的诗要花多少比特；右图是以这个温度来写，写出来的诗是什么样子。
+#
+# **先猜：** 两种说法要是都对，就该有一个温度在两边都最好。有吗？
 
 # %% tags=["nbval-ignore-output"]
 temperatures = (0.4, 0.7, 0.85, 1, 1.2, 1.5)
@@ -734,28 +819,31 @@ plots.show(
     figure, alt="Left: bits per character of held-out poems by temperature, lowest near one. Right: form and tones fall, different pairs rise, copied lines stay near zero.",
     alt_zh="左：留出的诗每字符比特数随温度的变化，在 1 附近最低。右：各项比例；格式和平仄下降，不同的字对上升，抄袭的句子始终接近零。")
 
-# %% [markdown] lang="en"
-# **Diagnosis.** Temperature buys variety and pays with form and tones. That is all it does: nothing new has been learned at a higher temperature, only unlikely signs
-# are drawn more often. And the temperature with the lowest perplexity is not the one with the best-formed poems: perplexity asks how well *all* poems of the world are
-# foreseen, a reader asks whether *this* one is good. Report both.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** No. The held-out poems cost least at temperature {{temperature.cheapest:.0f}}, for which the network was trained. Form and
+# tones are best at the lowest temperature, different pairs at the highest: from 0.7 to 1.5 the share with the right form falls by
+# {{temperature.form_lost_from_07_to_15:.2f}}. Nothing new has been learned at a higher temperature; unlikely tokens are drawn more often.
+# And perplexity asks how well *all* poems are predicted, while a reader asks whether *this* one is good. Report both.
 #
 # ## Clinic: "the model understands the poem"
 #
-# A word that should be followed by a test. Offer the network each held-out poem twice, as it was written and with something exchanged, and see which version it finds more
-# probable. Guessing gives one half. A reader who understands notices all of them.
+# A claim of understanding should come with a test. Show the network each held-out poem twice, as it was written and with something swapped,
+# and see which version it finds more probable. Guessing gives one half. A reader who understands notices all of them.
 #
-# Then a look inside, with a **probe**: can a linear model read from the vector that the network keeps of a character how the character *sounds*, its tone and its rhyme group? It is
-# tried on characters that the probe has not seen (five-fold cross-validation), against always naming the commonest answer.
+# Then look inside with a **probe**: can a linear model tell, from the vector that the network keeps of a character, how the character
+# *sounds*, its tone and its rhyme group? It is tested on characters that the probe has not seen (five-fold cross-validation), against always
+# naming the most common answer.
 
-# %% [markdown] lang="zh" of="36c523bc"
-# **诊断。** 温度换来的是变化，代价是格式和平仄。它能做的仅此而已：温度升高，并没有学到任何新东西，只是更常抽到不大可能的符号。困惑度最低的温度，也不是诗最合格的温度：
-# 困惑度问的是能不能预见*所有的*诗，读者问的是*这一首*好不好。两样都要报告。
+# %% [markdown] lang="zh" of="23df5edc" tags=["answer"]
+# **答案。** 没有。留出的诗在温度 {{temperature.cheapest:.0f}} 时最省，网络就是按这个温度训练的；格式和平仄在温度最低时最好，不同的字对则在温度最高时最多。
+# 温度从 0.7 升到 1.5，格式正确的比例下降 {{temperature.form_lost_from_07_to_15:.2f}}。温度升高并没有学到任何新东西，只是更常抽到不大可能的字。
+# 困惑度问的是能不能预见**所有的**诗，读者问的是**这一首**好不好。两样都要报告。
 #
-# ## 门诊：“模型理解了这首诗”
+# ## 公式门诊：“模型理解了这首诗”
 #
-# 说 “理解”，就该拿出测验。把每首留出的诗给网络看两遍，一遍是原样，一遍调换了些东西，看它觉得哪一个更可能。瞎猜能对一半；真正读懂的人，每一种都看得出来。
+# 说“理解”，就该拿出测验。把每首留出的诗给网络看两遍，一遍是原样，一遍调换了些东西，看它觉得哪一个更可能。瞎猜能对一半；真正读懂的人，每一种都看得出来。
 #
-# 再用**探针**（probe）看看网络内部：从网络为每个字保存的向量里，线性模型能不能读出这个字*怎么念*，是平是仄，属于哪一辙？探针没见过的字才拿来考（五折交叉验证），
+# 再用**探针**（probe）看看网络内部：从网络为每个字保存的向量里，线性模型能不能判断这个字**怎么念**，是平是仄，属于哪一辙？探针没见过的字才拿来考（五折交叉验证），
 # 对手是永远只答最常见的那一类。
 
 # %% tags=["nbval-ignore-output"]
@@ -795,39 +883,48 @@ for name, reading in {"tone": verses.level, "rhyme": verses.rhyme_group}.items()
     results.record(f"probe.{name}_above_commonest", right - commonest, band=next(bands), digits=3)
 
 # %% [markdown] lang="en"
-# **Diagnosis.** The network has an ear. Exchange lines 1 and 2, or 2 and 4, and the tones no longer answer each other:
-# it notices nearly always. Exchanged couplets keep the pattern of the tones (try it with level, oblique, oblique,
-# level): there it notices far less. With a foreign couplet two different texts are compared, and a couplet of common
-# characters wins in any company: that line of the table says little. The dotted curve above compares better, the *same*
-# characters after their own first half and after a foreign one, and there the loss sits mostly where the tones must
-# answer. Of what the lines *say*, neither shows much. The probe
-# agrees: a good part of the tone stands in the vectors, though nothing in the input says how a character sounds; of
-# the rhyme group nothing can be read, no more than by always naming the commonest. The list says what has been learned;
-# "understands" says more than anybody has measured.
+# **Diagnosis.** The network has learned the tones. If lines 1 and 2 or lines 2 and 4 are swapped, the tones no longer answer each other, and it
+# notices {{noticed.lines_1_and_2_exchanged:.0%}} and {{noticed.lines_2_and_4_exchanged:.0%}} of the swaps. Swapped couplets keep the pattern of
+# the tones (try it with level, oblique, oblique, level), and it notices {{noticed.couplets_exchanged:.0%}}. The foreign couplet
+# ({{noticed.second_couplet_of_another_poem:.0%}}) says little, because two different texts are compared and the one with common
+# characters wins. The dotted curve above is a better comparison: the *same* characters after their own first half and after a foreign one.
+# There, too, the loss is mostly where the tones must answer. Of what the lines *say*, neither test shows much.
+#
+# The probe agrees. Tone is read from the vectors at {{probe.tone_above_commonest:.2f}} above always naming the most common answer, rhyme group at
+# {{probe.rhyme_above_commonest:.3f}}, that is, not at all. This list says what has been learned. To say "understands" is to claim more than anybody here has
+# measured.
 #
 # ## The same code, Jane Austen
 #
-# Which signs for English? *Characters*: a tiny vocabulary, but five times as many steps. *Words*: short, but every new name is unknown. Between them lie
-# **byte pairs**: begin with characters, join the most frequent neighbouring pair into a new sign, again and again
-# ([Sennrich, Haddow and Birch 2016](https://arxiv.org/abs/1508.07909)). Frequent words become one sign, rare ones stay in parts, and nothing is ever unknown. GPT
-# models read their text this way.
+# Which tokens for English? *Characters* need a tiny vocabulary but several times as many steps. *Words* give short sequences, but every new name is
+# unknown. In between are **subwords** by byte-pair encoding: begin with characters and join the most frequent neighbouring pair into a new
+# token, again and again ([Sennrich, Haddow and Birch 2016](https://arxiv.org/abs/1508.07909)). Frequent words become one token, rare ones stay in
+# parts (the output calls them pieces). Text is first cut into words, each with the space before it, and no join crosses a cut.
+#
+# Our version starts from the characters of all six novels, the held-out one included, so no character is unknown here. GPT-2 starts from the 256
+# *bytes* instead, and then nothing can be unknown
+# ([Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)).
 #
 # The split is by **novel**: *Persuasion* is held out, with all its names. (The next cell lets go of the poems' network, to make
 # room. If you want to go back to the poems afterwards, except for the acrostics, run the notebook from the top.)
 
-# %% [markdown] lang="zh" of="329ca0fb"
-# **诊断。** 这个网络有一副好耳朵。把一、二句或二、四句对调，平仄就不再相对相粘，它几乎每次都听得出来。两联对调，
-# 平仄的格局不变（拿 “平仄仄平” 试一试），它就迟钝多了。换上别人的一联，比较的是两段不同的文字，用字常见的那一联跟谁在一起都占便宜，
-# 所以表里这一行说明不了什么。前面图中的点线比得更公平：*同样的*字，接在自己的前半之后和接在别人的前半之后，损失主要落在平仄该呼应的地方。
-# 至于诗句*说的是什么*，两处都看不出多少。探针的结果也一致：输入里没有一处写着字怎么念，向量里却读得出相当一部分平仄；
-# 属于哪一辙则读不出来，并不比总答最常见的那一类强。
-# 这张表说的是它学会了什么；“理解” 二字，说的比任何人测量过的都多。
+# %% [markdown] lang="zh" of="abd67630"
+# **诊断。** 这个网络学会了平仄。把一、二句或二、四句对调，平仄就不再相对相粘，它看出了其中的 {{noticed.lines_1_and_2_exchanged:.0%}} 和 {{noticed.lines_2_and_4_exchanged:.0%}}。
+# 两联对调，平仄的格局不变（拿“平仄仄平”试一试），它只看出 {{noticed.couplets_exchanged:.0%}}。换上别人的一联（{{noticed.second_couplet_of_another_poem:.0%}}）说明不了什么，
+# 因为比较的是两段不同的文字，用字常见的那一联总占便宜。前面图中的点线比得更公平：**同样的**字，接在自己的前半之后和接在别人的前半之后，损失也主要落在平仄该呼应的地方。
+# 至于诗句**说的是什么**，两处都看不出多少。
+#
+# 探针的结果一致：从向量判断平仄，比总答最常见的那一类高出 {{probe.tone_above_commonest:.2f}}；判断韵部，相差 {{probe.rhyme_above_commonest:.3f}}，等于判断不出来。
+# 这些测出来的，就是它学会了的东西；说“理解”，就超出了任何人测到的东西。
 #
 # ## 同样的代码，换成简·奥斯汀
 #
-# 英文用什么作符号？用*字母*，词表很小，步数却多了好几倍；用*单词*，序列短，可每个新名字都不认识。介于两者之间的是**字节对**（byte pair）：从字母开始，
-# 把最常见的相邻两个符号合成一个新符号，一遍又一遍（[Sennrich、Haddow 与 Birch，2016](https://arxiv.org/abs/1508.07909)）。
-# 常见的词成为一个符号，少见的词仍是几段，永远没有不认识的东西。GPT 一类模型就是这样读文本的。
+# 英文用什么作词元？用**字母**，词表很小，步数却多了好几倍；用**单词**，序列短，可每个新名字都不认识。介于两者之间的是**子词**（subword），用**字节对编码**（byte-pair encoding）得到：从字母开始，
+# 把最常见的相邻两个词元合成一个新词元，一遍又一遍（[Sennrich、Haddow 与 Birch，2016](https://arxiv.org/abs/1508.07909)）。
+# 常见的词成为一个词元，少见的词仍是几段（输出里写作“块”）。合并之前先把文本切成单词，单词前的空格跟着单词走，合并不跨过切口。
+#
+# 这里从六部小说的全部字符开始，留出的那部也包括在内，所以没有不认识的字符。GPT-2 则从 256 个**字节**开始，那样才真正没有不认识的东西
+# （[Radford 等，2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)）。
 #
 # 按**小说**划分：整本《劝导》（*Persuasion*）连同其中的人名都留出来。
 # （为了腾出内存，下一个单元格会放掉写诗的网络。之后若想回到诗的部分，除了藏头诗，请从头运行本章。）
@@ -893,28 +990,27 @@ results.record("austen.bits_saved_by_both", min(per_character["4-gram of pieces"
                band=choose(smoke=(-0.083, -0.074), laptop=(0.022, 0.043), full=None), digits=3)
 
 # %% [markdown] lang="en"
-# The verdict on prose is sober. For as little training as a laptop allows, **counting wins**: it remembers every
-# sequence at once, while the
-# network moves its weights a little at each step and has read each novel once. On the poems it was the other way round, because what matters there, the
-# form, is *where* one is, and counting cannot know that. The mean of both is better than either: they fail at different places. A network goes on learning
-# where counting runs out of repetitions: with more training and more parameters, in the full profile's run, it gets ahead, by little (see the
-# end of the chapter, and chapter 8's scaling laws).
+# On prose the result is sobering. After one pass over each novel the Transformer needs {{austen.bits_per_character:.3f}} bits per
+# character. The 4-gram's bits minus the Transformer's are {{austen.bits_below_ngram:.3f}} (three seeds:
+# {{seeds:austen.bits_below_ngram:.3f}}). The difference is negative: **counting wins**. It remembers every sequence at once, while the network moves its weights a little at each step.
+# The mean of the two probabilities is better than either, by {{austen.bits_saved_by_both:.3f}} bits, so they fail at different positions. With more
+# training and more parameters, in the full profile's run, the network gets ahead, by a little (see the end of the chapter, and chapter 8's
+# scaling laws).
 #
-# ## Clinic: "the likeliest text is the best text"
+# ## Clinic: "the most likely text is the best text"
 #
-# Then greedy writing should be best of all. You have read it above. Here is the number: of all runs of four signs in the prose, how many are different? The novel
-# itself, cut to the same length, is the mark.
+# Then greedy writing should be best of all. Read it below, and look at the number: of all sequences of four tokens in the prose, how many
+# are different? The novel itself, cut to the same length, is the mark.
 
-
-# %% [markdown] lang="zh" of="43ed6daa"
-# 散文这边的结论并不风光。在笔记本电脑能承受的训练量下，**赢的是数数**：它一下子记住所有出现过的序列，而网络每一步只挪动一点点权重，
-# 每部小说也只读过一遍。
-# 唐诗那边正好相反，因为那里要紧的是格式，也就是*写到哪里了*，数数无从知道。两者取平均，比哪一个都好：它们错在不同的地方。数数靠重复，重复用完就到头了，
-# 网络还能继续学：训练更多、参数更多时，也就是在 full 配置的那次运行里，它反超了，只是超得不多（见本章末尾，以及第 8 章的缩放定律）。
+# %% [markdown] lang="zh" of="c609ff5b"
+# 散文这边的结论并不风光。每部小说只读一遍，Transformer 每字符要 {{austen.bits_per_character:.3f}} 比特。
+# 4 元模型的比特数减去它，得 {{austen.bits_below_ngram:.3f}}（三个种子：{{seeds:austen.bits_below_ngram:.3f}}），是负的，也就是说**计数模型胜出**。它一下子记住所有出现过的序列，
+# 而网络每一步只挪动一点点权重。两者的概率取平均，比哪一个都好，又省下 {{austen.bits_saved_by_both:.3f}} 比特，可见它们错在不同的地方。
+# 训练更多、参数更多时，也就是在 full 配置里，网络反超了，只是超得不多（见本章末尾，以及第 8 章的缩放定律）。
 #
-# ## 门诊：“概率最大的文本就是最好的文本”
+# ## 公式门诊：“概率最大的文本就是最好的文本”
 #
-# 那么贪心写出来的应该最好。上面你已经读过了，这里给出数字：在那些散文里，连续四个符号的片段有多少是互不相同的？小说原文截成同样的长度，作为标杆。
+# 那么贪心写出来的应该最好。读一读下面的输出，再看一个数：在那些散文里，连续四个词元的片段有多少是互不相同的？小说原文截成同样的长度，作为标杆。
 
 # %% tags=["nbval-ignore-output"]
 class LastTokens(WholePrefix):
@@ -944,25 +1040,26 @@ results.record("prose.distinct_4_greedy", different["greedy"], band=choose(smoke
 results.record("prose.distinct_4_top_p", different["top-p 0.9"], band=choose(smoke=(0.771, 1), laptop=(0.917, 1), full=None))
 
 # %% [markdown] lang="en"
-# **Diagnosis.** Greedy prose walks in circles: what was written once makes itself more likely
-# ([Holtzman et al. 2019](https://arxiv.org/abs/1904.09751) show it for far larger models). Human text does not choose the likeliest word at each step; it would have nothing
-# to say.
+# **Diagnosis.** Greedy prose goes in circles: only {{prose.distinct_4_greedy:.0%}} of its sequences of four tokens are different, against
+# {{prose.distinct_4_top_p:.0%}} with top-p. What was written once makes itself more likely
+# ([Holtzman et al. 2019](https://arxiv.org/abs/1904.09751) show it for far larger models). People do not choose the most likely word at each
+# step; they would have nothing to say.
 #
 # ## Clinic: "perplexity 4 is better than perplexity 30"
 #
-# A perplexity is *per sign*, and what a sign is was decided by whoever cut the text. Below, the same novel, the same kind of model, both learned from
-# *Emma*. First letters, then pieces. **Predict** which one is better, and by which number you will tell.
+# A perplexity is *per token*, and what a token is was decided by the people who cut the text. Below, counting models learn from *Emma* and are tested on
+# *Persuasion*, first with letters (they look at the last five), then with subwords (the last three). Which one is better, and by which number can you tell?
 #
-# The last two lines change the split instead: a tenth of *Persuasion*'s paragraphs is the test. The model has read *Emma* and, in one case, a novel it is not tested on
-# (*Northanger Abbey*), in the other the remaining nine tenths of *Persuasion*, nearly as long.
+# The last two lines change the split instead: a tenth of *Persuasion*'s paragraphs is the test. The model has read *Emma* and one more text: in one
+# case a novel it is not tested on (*Northanger Abbey*), in the other the remaining nine tenths of *Persuasion*, nearly as long.
 
-# %% [markdown] lang="zh" of="f2590757"
-# **诊断。** 贪心写出的散文会原地打转：写过一次的东西，会让自己更可能再出现
+# %% [markdown] lang="zh" of="f9f11c83"
+# **诊断。** 贪心写出的散文会原地打转：四个词元的片段只有 {{prose.distinct_4_greedy:.0%}} 互不相同，top-p 则有 {{prose.distinct_4_top_p:.0%}}。写过一次的东西，会让自己更可能再出现
 # （[Holtzman 等，2019](https://arxiv.org/abs/1904.09751) 在大得多的模型上也看到了）。人写的文本并不会每一步都选最可能的词，不然就等于什么也没说。
 #
-# ## 门诊：“困惑度 4 比困惑度 30 好”
+# ## 公式门诊：“困惑度 4 比困惑度 30 好”
 #
-# 困惑度是*按符号*算的，而什么算一个符号，是切分文本的人定的。下面是同一部小说、同一类模型，都从《爱玛》（*Emma*）学来：先按字母，再按块。**先猜**哪个更好，凭哪个数来判断。
+# 困惑度是**按词元**算的，而什么算一个词元，是切分文本的人定的。下面的计数模型都从《爱玛》（*Emma*）学来，用《劝导》测试：先按字母（看前五个），再按子词（看前三个）。哪个更好，凭哪个数来判断？
 #
 # 最后两行换的是划分：拿《劝导》里十分之一的段落作测试。模型都读过《爱玛》，另外再读一部：或者是不参加测试的《诺桑觉寺》，或者是《劝导》余下的十分之九，两者篇幅相近。
 
@@ -991,17 +1088,56 @@ familiar = counted_cost("pieces, a tenth; rest was read", pieces, 4, same, teste
 results.record("split.bits_gained_by_reading_the_novel", unknown - familiar,
                band=choose(smoke=(0.38, 0.386), laptop=(0.206, 0.226), full=None), digits=3)
 
-# %% [markdown] lang="en"
-# **Diagnosis.** The model with the much larger perplexity is the better one. Compare perplexities only over the same signs of the same text; bits per character
-# compare any two. And say how you split: a model that has met the people of a novel before has an advantage that belongs to the split, not to the model.
+# %% [markdown] lang="en" tags=["summary"]
+# **Diagnosis.** The model with the much larger perplexity is the better one. Compare perplexities only over the same tokens of the same text; bits per
+# character compare any two models. And say how you split: having read the rest of the novel saves
+# {{split.bits_gained_by_reading_the_novel:.3f}} bits per character, and that advantage belongs to the split, not to the model.
+#
+# ## What you measured
+#
+# - Poems: {{poems.bits_per_character:.3f}} bits per character, {{poems.bits_below_ngram:.3f}} fewer than the 4-gram (three seeds:
+#   {{seeds:poems.bits_below_ngram:.3f}}); most of it at line breaks and ends.
+# - Written with top-p 0.8: form {{poems.form_top_p:.1%}}, tones {{poems.tones_top_p:.1%}}, rhyme {{poems.rhyme_top_p:.1%}}, copied lines
+#   {{poems.copied_top_p:.1%}}.
+# - The best temperature for held-out poems is {{temperature.cheapest:.0f}}; from 0.7 to 1.5 the share with the right form falls by
+#   {{temperature.form_lost_from_07_to_15:.2f}}.
+# - Swapped lines 1 and 2 are noticed in {{noticed.lines_1_and_2_exchanged:.0%}} of the poems, swapped couplets in
+#   {{noticed.couplets_exchanged:.0%}}: tones, not meaning.
+# - Prose: {{austen.bits_per_character:.3f}} bits per character, and counting is better; the mean of both saves another
+#   {{austen.bits_saved_by_both:.3f}}.
+#
+# | | formula |
+# |---|---|
+# | bits per character | $-\frac{1}{\text{characters}} \sum_t \log_2 p(x_t \mid x_{<t})$ |
+# | perplexity | $e^{L}$, per token |
+# | temperature | $p_i \propto e^{z_i / T}$ |
+# | positions for $n$ tokens | $n(n+1)/2$ without a cache, $n$ with one |
+# | numbers in the cache | $2 \times \text{layers} \times \text{width} \times n$ |
 #
 # ### Exercise 1 · easy — bits per character
 #
-# Write `bits_per_character(log_probability, text)`: natural logarithms of the probabilities of all tokens of a text, and the text itself (a string).
+# Write `bits_per_character(log_probability, text)`. It gets the natural logarithms of the probabilities of all tokens of a text, and the text
+# itself (a string).
 
-# %% [markdown] lang="zh" of="41bdd175"
-# **诊断。** 困惑度大得多的那个模型反而更好。只有同一文本、同一套符号的困惑度才能相互比较；每字符比特数则任何两个模型都能比。还要说清划分：
-# 早就认识了书中人物的模型所占的便宜，属于划分，不属于模型。
+# %% [markdown] lang="zh" of="58ac77a9" tags=["summary"]
+# **诊断。** 困惑度大得多的那个模型反而更好。只有同一文本、同一套词元的困惑度才能相互比较；每字符比特数则任何两个模型都能比。还要说清划分：
+# 读过这部小说的其余部分，每字符就省下 {{split.bits_gained_by_reading_the_novel:.3f}} 比特，占到的便宜要记在划分头上，不是模型的本事。
+#
+# ## 你测到了什么
+#
+# - 唐诗：每字符 {{poems.bits_per_character:.3f}} 比特，比 4 元模型少 {{poems.bits_below_ngram:.3f}}（三个种子：{{seeds:poems.bits_below_ngram:.3f}}），主要省在换行和结尾。
+# - 用 top-p 0.8 写诗：格式 {{poems.form_top_p:.1%}}，平仄 {{poems.tones_top_p:.1%}}，押韵 {{poems.rhyme_top_p:.1%}}，抄袭的句子 {{poems.copied_top_p:.1%}}。
+# - 猜留出的诗，最好的温度是 {{temperature.cheapest:.0f}}；写诗时温度从 0.7 升到 1.5，格式正确的比例下降 {{temperature.form_lost_from_07_to_15:.2f}}。
+# - 一、二句对调，{{noticed.lines_1_and_2_exchanged:.0%}} 看得出来；两联对调，{{noticed.couplets_exchanged:.0%}}：学会的是平仄，不是意思。
+# - 散文：每字符 {{austen.bits_per_character:.3f}} 比特，计数模型更好；两者取平均，再省 {{austen.bits_saved_by_both:.3f}}。
+#
+# | | 公式 |
+# |---|---|
+# | 每字符比特数 | $-\frac{1}{\text{字符数}} \sum_t \log_2 p(x_t \mid x_{<t})$ |
+# | 困惑度 | $e^{L}$，按词元算 |
+# | 温度 | $p_i \propto e^{z_i / T}$ |
+# | 写 $n$ 个词元要算的位置 | 不缓存 $n(n+1)/2$，缓存 $n$ |
+# | 缓存里的数 | $2 \times \text{层数} \times \text{宽度} \times n$ |
 #
 # ### 练习 1 · 易 —— 每字符比特数
 #
@@ -1018,18 +1154,19 @@ def bits_per_character(log_probability, text):
 exercises.check("07b.bits_per_character", bits_per_character)
 
 # %% [markdown] lang="en" tags=["hint"]
-# A probability of one half costs one bit. Add up what all tokens cost; divide by what the whole world agrees on, the characters. Tokens are yours alone.
+# A probability of one half costs one bit. Add up what all tokens cost and divide by what everybody agrees on, the number of characters. How the
+# text was cut into tokens is your own choice.
 
-# %% [markdown] lang="zh" of="bc8d802b" tags=["hint"]
+# %% [markdown] lang="zh" of="6731bdd4" tags=["hint"]
 # 概率是二分之一，就花一个比特。把所有词元花的加起来，再除以大家都认同的东西，也就是字符数；词元怎么切，只是你自己的事。
 
 # %% [markdown] lang="en"
 # ### Exercise 2 · medium — top-p
 #
-# Write `top_p(probability, p)` for one distribution (a vector): keep the smallest set of likeliest tokens whose probabilities add up to at least `p`, in their old places, and
-# make them sum to 1.
+# Write `top_p(probability, p)` for one distribution (a vector): keep the smallest set of most likely tokens whose probabilities add up to at
+# least `p`, leave them in their positions, and make them sum to 1.
 
-# %% [markdown] lang="zh" of="c35f0ab8"
+# %% [markdown] lang="zh" of="839932cf"
 # ### 练习 2 · 中 —— top-p
 #
 # 为一个分布（向量）写出 `top_p(probability, p)`：从最可能的取起，留下概率之和达到 `p` 的最小集合，位置不变，再重新归一，使和为 1。
@@ -1049,20 +1186,21 @@ def top_p(probability, p):
 exercises.check("07b.top_p", top_p)
 
 # %% [markdown] lang="en" tags=["hint"]
-# Go from the likeliest down and add up. Who belongs to the set? The one that carries the sum over `p` too, or the sum would stay below. Then put the kept ones back where they came
-# from.
+# Start with the most likely token and add up. The one that carries the sum over `p` belongs to the set, too, or the sum would stay below. Then put
+# the ones you keep back in their positions.
 
-# %% [markdown] lang="zh" of="4a7c28b6" tags=["hint"]
+# %% [markdown] lang="zh" of="b41353bb" tags=["hint"]
 # 从最可能的往下加。谁算在集合里？使总和越过 `p` 的那一个也算，不然就不到 `p`。最后把留下的放回原来的位置。
 
 # %% [markdown] lang="en"
 # ### Exercise 3 · hard — a form that cannot fail
 #
-# Write `allowed_next(written, width, vocabulary)`: given the tokens written so far (a list, `START` not in it), which may come next, if the result must be a quatrain of `width`
-# characters a line? Return a boolean array (vocabulary,). Tokens: 0 padding, 1 start, 2 end, 3 line break; all from 4 on are characters. Three line breaks, and the end after the fourth line.
-# With it, `decoding.sample(…, allowed=lambda row, written: allowed_next(written, 7, script.size))` cannot miss the form.
+# Write `allowed_next(written, width, vocabulary)`: given the tokens written so far (a list, without `START`), which may come next if the result must
+# be a quatrain of `width` characters per line? Return a boolean array (vocabulary,). The tokens are 0 padding, 1 start, 2 end, 3 line break; all from 4
+# on are characters. There are three line breaks, and the end comes after the fourth line. With it,
+# `decoding.sample(…, allowed=lambda row, written: allowed_next(written, 7, script.size))` cannot miss the form.
 
-# %% [markdown] lang="zh" of="35fcb177"
+# %% [markdown] lang="zh" of="78a1d508"
 # ### 练习 3 · 难 —— 不会出错的格式
 #
 # 写出 `allowed_next(written, width, vocabulary)`：已经写下的词元是 `written`（列表，不含 `START`），要写成每句 `width` 个字的四句诗，下一个允许写什么？返回布尔数组（词表，）。
@@ -1086,9 +1224,10 @@ def allowed_next(written, width, vocabulary):
 exercises.check("07b.allowed_next", allowed_next)
 
 # %% [markdown] lang="en" tags=["hint"]
-# A line with its break is `width` + 1 tokens long. `divmod(len(written), width + 1)` says in which line and at which place of it you are. Only three kinds of answers exist.
+# A line with its break is `width` + 1 tokens long. `divmod(len(written), width + 1)` says in which line and at which position of it you are. There are
+# only three kinds of answers.
 
-# %% [markdown] lang="zh" of="5718c734" tags=["hint"]
+# %% [markdown] lang="zh" of="66aabf6f" tags=["hint"]
 # 一句连同换行共 `width` + 1 个词元。`divmod(len(written), width + 1)` 就说出你在第几句的第几个位置。答案只有三种。
 
 # %% tags=["quiz", "nbval-ignore-output"]
@@ -1097,8 +1236,10 @@ exercises.quiz("07b")
 # %% [markdown] lang="en"
 # ## Where it is used, and what to read
 #
-# Everything that writes for you today, chat, code, translation, works as this chapter does: one sign after another, drawn from probabilities, with a cache of keys and values. What
-# the large ones add is size, far more text, and training after training (instructions, human preferences).
+# Nearly everything that writes for you today, in chat, code or translation, works as this chapter does: one token after another, drawn from
+# probabilities, with a cache of keys and values. The large models add size, far more text, and further training after pre-training (instructions, human
+# preferences). There is another road: diffusion language models write by filling gaps in parallel
+# ([Nie et al. 2025](https://arxiv.org/abs/2502.09992)).
 #
 # - Shannon, [*Prediction and entropy of printed English* (1951)](https://doi.org/10.1002/j.1538-7305.1951.tb01366.x): people guess the next letter; the measure of this chapter.
 # - Bengio, Ducharme, Vincent and Jauvin, [*A neural probabilistic language model* (2003)](https://www.jmlr.org/papers/v3/bengio03a.html).
@@ -1106,28 +1247,28 @@ exercises.quiz("07b")
 # - Holtzman et al., [*The curious case of neural text degeneration* (2019)](https://arxiv.org/abs/1904.09751): why greedy text goes in circles, and top-p.
 # - Kaplan et al., [*Scaling laws for neural language models* (2020)](https://arxiv.org/abs/2001.08361); chapter 8 fits such laws on this course's own models.
 #
-# **What the full profile changes.** Larger models, five passes over the poems and three over the novels, dropout against
-# memorising: an hour and a half. It was run once; the numbers are in `notebooks/results/full-07b.json`. On the poems the
-# network's perplexity falls to less than half of counting's, and nearly every exchange of two lines is noticed. On prose it now beats
-# counting by a little, and the mean of the two beats both by more than before. What did not come is rhyme: hardly more poems
-# rhyme than of shuffled lines, and a character's rhyme cannot be read from its vector, while its tone can. Nor did copying: top-p
-# repeats almost no line of the training poems. (A first try with longer rows and larger batches, an eighth of
-# the steps, lost to `bzip2`: what counts is also how often the weights move.)
+# **What the full profile changes.** It trains larger models, five passes over the poems and three over the novels, with dropout against memorising, in an
+# hour and a half. It was run once (`notebooks/results/full-07b.json`). On the poems the network needs {{full:poems.bits_per_character:.3f}} bits per character,
+# {{full:poems.bits_below_ngram:.3f}} fewer than counting, and {{full:noticed.lines_2_and_4_exchanged:.0%}} of the swaps of lines 2 and 4 are noticed. On
+# prose it is now ahead of counting by {{full:austen.bits_below_ngram:.3f}}, and the mean of the two saves {{full:austen.bits_saved_by_both:.3f}} more. Rhyme is
+# still not learned ({{full:poems.rhyme_top_p:.1%}}; probe {{full:probe.rhyme_above_commonest:.3f}}), although the tones are
+# ({{full:poems.tones_top_p:.1%}}). It hardly copies either: {{full:poems.copied_top_p:.2%}} of the lines are in the training poems.
 
-# %% [markdown] lang="zh" of="bd29e767"
-# ## 用在哪里，读些什么
+# %% [markdown] lang="zh" of="e1ee29a4"
+# ## 应用与延伸阅读
 #
-# 今天一切替人写东西的程序，聊天、写代码、翻译，做法都与这一章相同：一个符号接一个符号，按概率抽取，用键值缓存。大模型多出来的是规模、多得多的文本，以及训练之后的再训练
-# （按指令微调、按人的偏好调整）。
+# 今天替人写东西的程序，聊天、写代码、翻译，几乎都与这一章的做法相同：一个词元接一个词元，按概率抽取，用键值缓存。大模型多出来的是规模、多得多的文本，以及预训练之后的再训练
+# （按指令微调、按人的偏好调整）。也有另一条路：扩散语言模型并行地填空来写（[Nie 等，2025](https://arxiv.org/abs/2502.09992)）。
 #
 # - Shannon，[*Prediction and entropy of printed English*（1951）](https://doi.org/10.1002/j.1538-7305.1951.tb01366.x)：让人来猜下一个字母；本章的尺子就出自这里。
 # - Bengio、Ducharme、Vincent 与 Jauvin，[*A neural probabilistic language model*（2003）](https://www.jmlr.org/papers/v3/bengio03a.html)。
 # - Radford 等，[*Language models are unsupervised multitask learners*（GPT-2，2019）](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)。
 # - Holtzman 等，[*The curious case of neural text degeneration*（2019）](https://arxiv.org/abs/1904.09751)：贪心写的文本为什么会打转，以及 top-p。
 # - Kaplan 等，[*Scaling laws for neural language models*（2020）](https://arxiv.org/abs/2001.08361)；第 8 章用本课程自己的模型来拟合这样的定律。
+# - 中文读物：邱锡鹏《神经网络与深度学习》第 15 章“序列生成模型”，其中有 N 元模型；《动手学深度学习》8.3 节“语言模型和数据集”。
 #
-# **换成 full 配置会怎样。** 模型更大，唐诗读五遍，小说读三遍，并用随机失活防止死记硬背，要一个半小时。它跑过一次，数字在
-# `notebooks/results/full-07b.json` 里。唐诗上，网络的困惑度降到数数的一半以下，调换两句，几乎每次都看得出来。散文上它现在略胜数数，
-# 两者的平均又比哪一个都好，优势比以前更大。没有来的是押韵：比打乱的诗句多押不了几首；从一个字的向量里读得出平仄，却读不出韵。抄袭也没有来：
-# top-p 几乎不重复训练诗里的句子。（最初试过更长的行、更大的批，步数只有这里的八分之一，
-# 结果输给了 `bzip2`：权重挪动多少次，同样要紧。）
+# **换成 full 配置会怎样。** 模型更大，唐诗读五遍，小说读三遍，并用随机失活防止死记硬背，要一个半小时。它跑过一次（`notebooks/results/full-07b.json`）。
+# 唐诗上，网络每字符 {{full:poems.bits_per_character:.3f}} 比特，比计数模型少 {{full:poems.bits_below_ngram:.3f}}；二、四句对调，{{full:noticed.lines_2_and_4_exchanged:.0%}} 看得出来。
+# 散文上它现在领先计数模型 {{full:austen.bits_below_ngram:.3f}}，两者取平均再省 {{full:austen.bits_saved_by_both:.3f}}。押韵仍没有学会
+# （{{full:poems.rhyme_top_p:.1%}}；探针 {{full:probe.rhyme_above_commonest:.3f}}），平仄则学会了（{{full:poems.tones_top_p:.1%}}）。抄袭也几乎没有发生，
+# 只有 {{full:poems.copied_top_p:.2%}} 的句子在训练诗里出现过。

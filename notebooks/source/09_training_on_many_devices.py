@@ -1,40 +1,46 @@
 # %% [markdown] lang="en" reads=["seeds-09"] telling=["steps.sgd_4", "steps.sgd_1024", "batch_times_4.sgd_linear_rule"]
 # # 9 Training on many devices
 #
-# A large model is trained on thousands of devices at once. What do they do with each other? Mostly one thing: each looks at its
-# own share of a batch, and they add
-# up their gradients. This chapter does it by hand, on two simulated devices of one CPU, and on two real processes, one of which
-# is killed half-way.
+# Give a network 256 times as many examples per step. How many times fewer steps does it then need? In the left picture,
+# SGD goes from {{steps.sgd_4:.0f}} steps to {{steps.sgd_1024:.0f}}: far from 256 times fewer. Both curves first follow
+# the dotted line, twice the batch for half the steps, and then they bend. On which side of the bend you are decides
+# whether a thousand devices are a gain or a waste.
 #
-# **At the end you can**
+# In this chapter two simulated devices take one step together, number for number the step of one device. Then you see
+# where Keras's own `fit` gets it wrong without a warning. At the end you start two real processes, kill one in the middle
+# of an epoch, and get back weights that are equal to the last bit.
 #
-# - show that one step on $R$ devices is the step of one device, number for number, and name the layers and the parts of Keras'
-#   own step for which it is not: dropout, batch normalisation, clipping, accumulation, an uneven last batch;
-# - add up gradients in a ring as devices do, count what is sent, and say from which batch on a second machine is worth its cable;
-# - say what a larger batch buys in steps, where that ends, and how the learning rate has to follow, for SGD and for Adam;
+# **By the end you will be able to**
+#
+# - show that one step on $R$ devices is the step of one device, and name the exceptions: dropout, batch normalisation,
+#   clipping, accumulation, an uneven last batch;
+# - add up gradients in a ring, count what is sent, and say from which batch size on a second machine pays;
+# - say what a larger batch buys in steps, where that ends, and how the learning rate follows, for SGD and for Adam;
 # - replace a batch that does not fit into memory by several that do;
 # - start workers, lose one, and end with the same weights;
-# - take a script from one CPU to several GPUs or several machines, with one line that chooses the strategy.
+# - take a script from one CPU to several GPUs or machines, with one line that chooses the strategy.
 #
-# **To know before:** optimisers and momentum (chapter 5), batch normalisation (chapter 2a). Time and memory, measured, stand
-# below the imports.
-# %% [markdown] lang="zh" of="56ca8f25"
+# **Before you start:** optimisers and momentum (chapter 5), batch normalisation (chapter 2a). The measured time and memory
+# are printed below.
+# %% [markdown] lang="zh" of="1022d02d"
 # # 9 分布式训练
 #
-# 大模型是在成千上万个设备上同时训练的。这些设备彼此之间做什么？主要就一件事：各看一批数据中自己的那一份，然后把梯度加起来。
-# 本章先动手算一遍，再在一个 CPU 上模拟的两个设备里跑，最后用两个真正的进程来跑，跑到一半还要杀掉其中一个。
+# 让网络每一步看 256 倍的样本，步数能少到几分之一？看左图：SGD 从 {{steps.sgd_4:.0f}} 步降到 {{steps.sgd_1024:.0f}} 步，
+# 离 256 分之一还差得远。两条曲线起初都沿着点线走，批量加倍，步数减半；后来就弯了。一千个设备是赚是赔，就看你在拐弯的哪一边。
+#
+# 这一章先让两个模拟的设备一起走一步，结果与一个设备走的那一步逐个数相等。接着你会看到，Keras 自带的 `fit` 在哪些地方会悄悄算错。
+# 最后启动两个真正的进程，训练到一半杀掉其中一个，重新启动之后，得到的权重一位不差。
 #
 # **学完这一章，你能够**
 #
-# - 验证 $R$ 个设备走一步与一个设备走一步数值相等，并说出哪些层、Keras 自带的训练步里哪些环节是例外：
-#   随机失活、批量归一化、梯度裁剪、梯度累积，以及分不匀的最后一批；
-# - 像设备那样绕着环把梯度加起来，数出一共传了多少数，并算出批多大时第二台机器才值得那根网线；
-# - 说清批变大能省多少步、省到哪里为止，学习率又该怎样跟着变：SGD 是一种，Adam 是另一种；
+# - 验证 $R$ 个设备走一步与一个设备走一步结果相等，并说出哪些地方是例外：随机失活、批量归一化、梯度裁剪、梯度累积，以及分不匀的最后一批；
+# - 像设备那样绕着环把梯度加起来，数出一共传了多少数，并算出批量多大时才值得再加一台机器；
+# - 说清批量变大能省多少步、省到哪里为止，学习率又该怎样跟着变（SGD 与 Adam 各有各的变法）；
 # - 内存装不下一大批时，用几个小批代替它；
 # - 启动几个工作进程，失去其中一个，最后仍得到同样的权重；
 # - 用一行选择策略的代码，把同一个脚本从一个 CPU 搬到多个 GPU 或多台机器上。
 #
-# **预备知识：** 优化器与动量（第 5 章），批量归一化（第 2a 章）。实测的时间和内存写在导入语句之后。
+# **预备知识：** 优化器与动量（第 5 章），批量归一化（第 2a 章）。用时与内存见下方第一段输出。
 # %% tags=["setup"]
 # Finds the course: installed, in the repository, beside a learner's copy, on Binder, Colab or Kaggle.
 import sys
@@ -81,19 +87,20 @@ results.cost("09")
 # %% [markdown] lang="en"
 # ## The idea: the same weights everywhere, a share of the batch each
 #
-# Every device holds a complete copy of the model, a **replica**. A batch comes in and is cut into shares. Each replica computes
-# the gradient of its share. Then the
-# gradients are added up, every replica gets the sum, and all of them take the same step. The copies were equal before, so they
-# are equal after: nobody has to
-# compare weights. This is **data parallel** training with synchronous steps. (When the model itself does not fit into one device,
-# the *model* is cut: other tools, last section.)
-# %% [markdown] lang="zh" of="488c13f8"
-# ## 想法：处处是同样的权重，各拿一份数据
+# Every device holds a complete copy of the model, a **replica**. A batch comes in and is cut into shares. Each replica
+# computes the gradient of its own share. Then the gradients are added up, every replica gets the sum, and all of them take
+# the same step. The copies were equal before the step, so they are equal after it, and nobody has to compare weights.
 #
-# 每个设备上都有一份完整的模型，叫作**副本**（replica）。来了一批数据，切成几份；每个副本算出自己那一份的梯度；然后把梯度加起来，
-# 让每个副本都拿到总和，大家迈出同样的一步。之前各份权重相等，之后就还相等，谁也不用去核对。这就是同步的**数据并行**（data parallel）训练。
-# （模型大得一个设备装不下时，要切的是*模型*：那是另一类工具，见最后一节。）
-# %%
+# This is **data parallel** training with synchronous steps. (When the model itself does not fit into one device, the *model*
+# is cut. That needs other tools; see the last section.)
+# %% [markdown] lang="zh" of="efa05d7e"
+# ## 核心思想：处处是同样的权重，各拿一份数据
+#
+# 每个设备上都有一份完整的模型，叫作**副本**（replica）。来了一批数据，切成几份，每个副本算出自己那一份的梯度；
+# 然后把梯度加起来，让每个副本都拿到总和，大家迈出同样的一步。走之前各份权重相等，走完也就还相等，谁也不用去核对。
+#
+# 这就是同步的**数据并行**（data parallel）训练。（如果模型大得一个设备装不下，就得把模型也切开，那是另一类工具，见最后一节。）
+# %% tags=["plot"]
 def box(axis, x, y, text, color):
     axis.text(x, y, text, ha="center", va="center", fontsize=10, bbox={"boxstyle": "round,pad=0.5", "facecolor": color, "edgecolor": "0.3"})
 
@@ -119,23 +126,26 @@ plots.show(
 # %% [markdown] lang="en"
 # ## From the formula to the devices
 #
-# The loss of a batch is a mean over its $n$ examples. Cut the examples into $R$ shares, share $r$ with $n_r$ of them and the mean
-# loss $L_r$:
+# The devices meet only once per step, in the middle of the picture: that is where the gradients are added up. Is the result
+# really the gradient of the whole batch? The loss of a batch is a mean over its $n$ examples. Cut the examples into $R$
+# shares, where share $r$ has $n_r$ examples and the mean loss $L_r$:
 #
 # $$ \nabla L \;=\; \frac{1}{n} \sum_{i=1}^{n} \nabla \ell_i \;=\; \sum_{r=1}^{R} \frac{n_r}{n}\, \nabla L_r \qquad\text{and for
 # equal shares}\qquad
 #    \nabla L = \frac{1}{R} \sum_{r=1}^{R} \nabla L_r $$
 #
-# A derivative is linear: that is the whole theory. Softmax regression on eight digits, one weight matrix (784, 10):
-# %% [markdown] lang="zh" of="599ba9a4"
+# A derivative is linear, and that is the whole theory. We check it with softmax regression on eight digits, which has a single
+# weight matrix (784, 10):
+# %% [markdown] lang="zh" of="161158dd"
 # ## 从公式到设备
 #
-# 一批的损失是 $n$ 个样本的平均。把样本切成 $R$ 份，第 $r$ 份有 $n_r$ 个，平均损失为 $L_r$：
+# 图里，设备之间每一步只碰一次头，就是中间把梯度加起来的时候。加出来的真是整批的梯度吗？一批的损失是 $n$ 个样本的平均。
+# 把样本切成 $R$ 份，第 $r$ 份有 $n_r$ 个，平均损失为 $L_r$：
 #
 # $$ \nabla L \;=\; \frac{1}{n} \sum_{i=1}^{n} \nabla \ell_i \;=\; \sum_{r=1}^{R} \frac{n_r}{n}\, \nabla L_r \qquad\text{各份一样大时}\qquad
 #    \nabla L = \frac{1}{R} \sum_{r=1}^{R} \nabla L_r $$
 #
-# 求导是线性的，全部理论就这一句。下面用 softmax 回归和八个数字来验证，只有一个权重矩阵 (784, 10)：
+# 求导是线性运算，全部理论就这一句。下面用 softmax 回归和八个手写数字来核对，权重只有一个矩阵 (784, 10)：
 # %%
 digits = datasets.mnist()
 flat = digits.x_train[:20_000].reshape(-1, 784) / np.float32(255)  # (20000, 784)
@@ -158,16 +168,23 @@ proofs.equal({
     "mean of two shares": (share_gradient(weights, flat[first], labels[first]) + share_gradient(weights, flat[second], labels[second])) / 2,
     "GradientTape": tape.gradient(loss, watched),
 })
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
+# Two shares of four give the gradient of all eight, and TensorFlow agrees.
+#
 # ### Clinic: "the gradient of the batch is the mean of the devices' gradients"
 #
-# Printed everywhere, often without "for equal shares". The last batch of an epoch is seldom a multiple of $R$. Let one device
-# have five of the eight examples and the other
-# three. How wrong is the plain mean?
-# %% [markdown] lang="zh" of="edd35b76"
+# You will find this sentence everywhere, often without "for equal shares". But the last batch of an epoch is rarely a
+# multiple of $R$. Let one device have five of the eight examples and the other three.
+#
+# **Predict:** is the plain mean of the two gradients off by a thousandth, a hundredth or more?
+# %% [markdown] lang="zh" of="5c082506" tags=["predict"]
+# 两份各四个样本，平均起来正是八个样本的梯度，TensorFlow 的结果也一致。
+#
 # ### 公式门诊：“整批的梯度就是各设备梯度的平均”
 #
-# 这句话随处可见，“各份一样大” 这个条件却常常省掉。一轮里的最后一批，很少正好是 $R$ 的倍数。设一个设备分到八个样本中的五个，另一个分到三个：直接平均，错多少？
+# 这句话随处可见，“各份一样大”这个条件却常常省掉。一轮里的最后一批，很少正好是 $R$ 的倍数。设一个设备分到八个样本中的五个，另一个分到三个。
+#
+# **先猜：** 把两个梯度直接平均，误差是千分之一、百分之一，还是更大？
 # %%
 whole = share_gradient(weights, flat[:8], labels[:8])
 five = share_gradient(weights, flat[:5], labels[:5])
@@ -175,37 +192,42 @@ three = share_gradient(weights, flat[5:8], labels[5:8])
 error = np.linalg.norm((five + three) / 2 - whole) / np.linalg.norm(whole)
 print("mean of the two, error above a tenth · 直接平均，误差超过十分之一:", error > 0.1)
 proofs.equal({"whole batch": whole, "weighed 5/8 and 3/8": 5 / 8 * five + 3 / 8 * three})
-# %% [markdown] lang="en"
-# **Diagnosis.** The plain mean counts each of the three examples as much as five thirds of the others. So divide every example's
-# loss by the size of the *global* batch and add
-# up, or make sure that the shares are equal (in `tf.data`: `drop_remainder=True`). The course's own loop,
-# `training.distributed_fit`, weights each share by its number of examples.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** More than a tenth. In the plain mean, each of the three examples counts five thirds as much as each of the
+# other five. Weighted by 5/8 and 3/8, the two gradients give the whole batch again. So either divide every example's loss by
+# the size of the *global* batch and add up, or make sure that the shares are equal (in `tf.data`: `drop_remainder=True`). The
+# course's own loop, `training.distributed_fit`, weights each share by its number of examples.
 #
-# ## All-reduce: how everybody gets the sum
+# ## All-reduce: how every device gets the sum
 #
-# $R$ devices hold a gradient of $M$ numbers each, and each wants the sum. The first idea: all send to one, it adds, it sends
-# back. Then one cable carries $(R-1)\,M$ numbers in
-# and as many out. The **ring** is better. Cut the gradient into $R$ pieces. In each of $R-1$ rounds, every device hands one piece
-# to its right neighbour, who adds it to its own:
-# afterwards every device owns the full sum of *one* piece. In another $R-1$ rounds the finished pieces go round. Each device sends
+# $R$ devices hold a gradient of $M$ numbers each, and all of them want the sum. The first idea: all send to one device, it adds,
+# and sends the result back. Then one cable carries $(R-1)\,M$ numbers in and as many out.
+#
+# The **ring** is better. Cut the gradient into $R$ blocks. In each of $R-1$ rounds, every device hands one block to its right
+# neighbour, who adds it to its own. Afterwards every device owns the full sum of *one* block. In another $R-1$ rounds the
+# finished blocks travel around the ring. Each device sends
 #
 # $$ 2\,(R-1)\,\frac{M}{R} \;<\; 2M \quad\text{numbers, however many devices there are} $$
 #
-# ([Patarasuk and Yuan 2009](https://doi.org/10.1016/j.jpdc.2008.09.002)). **Predict:** who owns which finished piece after the
-# first half, if device $d$ begins by sending piece $d$?
-# %% [markdown] lang="zh" of="8af9fa06"
-# **诊断。** 直接平均时，那三个样本每个的分量是其他样本的三分之五倍。所以要么让每个样本的损失都除以*全局*批的大小再相加，要么保证各份一样大。
-# （在 `tf.data` 里就是 `drop_remainder=True`）。本课程自己的循环 `training.distributed_fit` 按每一份的样本数加权。
+# ([Patarasuk and Yuan 2009](https://doi.org/10.1016/j.jpdc.2008.09.002)). Try it on paper with three devices: if device $d$
+# begins by sending block $d$, who owns which finished block after the first half?
+# %% [markdown] lang="zh" of="9e265a0a" tags=["answer"]
+# **答案。** 超过十分之一。直接平均时，那三个样本每个的分量，是另外五个的三分之五倍。改成按 5/8 和 3/8 加权，就又得到整批的梯度了。
+# 所以，要么让每个样本的损失都除以**全局**批的大小再相加，要么保证各份一样大（在 `tf.data` 里写 `drop_remainder=True`）。
+# 本课程自己的循环 `training.distributed_fit` 按每一份的样本数加权。
 #
 # ## 全归约（all-reduce）：怎样让每个设备都拿到总和
 #
-# $R$ 个设备各有一个含 $M$ 个数的梯度，都想要总和。最先想到的办法：全都发给其中一个，由它相加，再发回去。那样有一根线要收 $(R-1)\,M$ 个数，还要发出同样多。
-# **环**更好。把梯度切成 $R$ 块，进行 $R-1$ 个回合：每个回合里，每个设备把一块交给右边的邻居，邻居把它加到自己那块上。结束时，每个设备恰好拥有*一块*的完整总和。
-# 再用 $R-1$ 个回合，把算好的块传一圈。每个设备一共发送
+# $R$ 个设备各有一个含 $M$ 个数的梯度，都想要总和。最先想到的办法是全都发给其中一个，由它相加，再发回去。
+# 这样一来，有一根线要收 $(R-1)\,M$ 个数，还要发出同样多。
+#
+# **环**（ring）更好。把梯度切成 $R$ 块，进行 $R-1$ 个回合：每个回合里，每个设备把一块交给右边的邻居，邻居把它加到自己那块上。
+# 这时每个设备恰好拥有其中一块的完整总和。再用 $R-1$ 个回合，把算好的块传一圈。每个设备一共发送
 #
 # $$ 2\,(R-1)\,\frac{M}{R} \;<\; 2M \quad\text{个数，与设备有多少无关} $$
 #
-# （[Patarasuk 与 Yuan，2009](https://doi.org/10.1016/j.jpdc.2008.09.002)）。**先猜：** 设备 $d$ 从第 $d$ 块开始发送，前半程结束时，谁拥有哪一块的总和？
+# （[Patarasuk 与 Yuan，2009](https://doi.org/10.1016/j.jpdc.2008.09.002)）。拿三个设备在纸上试试：设备 $d$ 从第 $d$ 块开始发送，
+# 前半程结束时，谁拥有哪一块的总和？
 # %%
 def ring_all_reduce(vectors):
     """Give each of R devices the sum of their vectors; returns the R results and how many numbers device 0 has sent."""
@@ -228,37 +250,41 @@ for count in (2, 3, 8):
     everywhere, sent = ring_all_reduce(vectors)
     proofs.equal({f"{count} devices: every copy": np.array(everywhere), "the sum": np.tile(vectors.sum(axis=0), (count, 1))})
     print(f"  sent by each · 每个设备发送 {sent} = 2 · {count - 1} · 240 / {count}; through one device · 经由一个设备: {2 * (count - 1) * 240}")
-# %% [markdown] lang="en"
-# (Piece $d$ makes its way from device $d$ through all others and is complete when it reaches $d - 1$: device $d$ ends up with
-# piece $d + 1$.)
+# %% [markdown] lang="en" tags=["predict"]
+# Device $d$ ends the first half with block $d + 1$: block $d$ sets out from device $d$, passes through all the others, and is
+# complete when it reaches device $d - 1$. And look at the numbers sent. With eight devices each sends less than twice its own
+# gradient, where a single collecting device would have to carry eight times as much.
 #
-# ## When is a second machine worth its cable?
+# ## When does a second machine pay?
 #
-# A dense layer with $N$ weights costs about $6N$ operations an example, forward and backward (chapter 8), and $4N$ bytes of
-# gradient a step. Let a device do $F$ operations a second, let its
-# link carry $b$ bytes a second, and let it work on $t$ examples a step. Computing takes $6Nt/F$, the ring $2\frac{R-1}{R}\cdot
-# 4N/b$. The share of the time that is *computing*:
+# A dense layer with $N$ weights costs about $6N$ operations per example, forward and backward (chapter 8), and $4N$ bytes of
+# gradient per step. Let a device do $F$ operations per second, let its link carry $b$ bytes per second, and let it work on $t$
+# examples per step. Computing takes $6Nt/F$, and the ring takes $2\frac{R-1}{R}\cdot 4N/b$. The share of the time that is
+# spent *computing* is
 #
 # $$ \text{efficiency} = \frac{1}{1 + \dfrac{4}{3}\,\dfrac{R-1}{R}\,\dfrac{F}{b\,t}} $$
 #
-# $N$ is gone! Whether it pays does not depend on the size of the model, but on examples (or tokens) *a device*, and on $F/b$.
-# (Rounded, assumed speeds below; sending while the
-# backward pass still computes, as real systems do, hides part of it. A convolution uses each weight at every place of the image,
-# so one image counts as hundreds of examples.)
-# **Predict:** two laptops with Wi-Fi. From how many examples a step, each, does a dense network spend half of its time on
-# computing?
-# %% [markdown] lang="zh" of="091a6d10"
-# （第 $d$ 块从设备 $d$ 出发，经过所有其他设备，到达 $d-1$ 时就完整了；所以设备 $d$ 最后拥有的是第 $d+1$ 块。）
+# $N$ has gone! Whether the second machine pays does not depend on the size of the model, but on the examples (or tokens) *per
+# device* and on $F/b$. (The speeds below are assumed and rounded. Real systems send while the backward pass is still
+# computing, which hides part of the time. A convolution uses each weight at every position of the image, so one image counts
+# as hundreds of examples.)
 #
-# ## 第二台机器什么时候对得起那根网线？
+# **Predict:** two laptops are connected by Wi-Fi. How many examples per step does each of them need before a dense network
+# spends half its time computing?
+# %% [markdown] lang="zh" of="9489661a" tags=["predict"]
+# 前半程结束时，设备 $d$ 拥有第 $d+1$ 块：第 $d$ 块从设备 $d$ 出发，经过所有其他设备，到达 $d-1$ 时就完整了。再看发送的个数：
+# 八个设备时，每个设备发出的还不到自己梯度的两倍；如果由一个设备来收发，它得传八倍那么多。
 #
-# 一个有 $N$ 个权重的全连接层，每个样本前向加反向约需 $6N$ 次运算（第 8 章），每一步的梯度是 $4N$ 个字节。设每个设备每秒做 $F$ 次运算，它的连线每秒传 $b$ 个字节，
-# 每一步处理 $t$ 个样本。计算用时 $6Nt/F$，环用时 $2\frac{R-1}{R}\cdot 4N/b$。于是真正用于*计算*的时间占
+# ## 再加一台机器，什么时候划算？
+#
+# 一个有 $N$ 个权重的全连接层，每个样本前向加反向约需 $6N$ 次运算（第 8 章），每一步的梯度是 $4N$ 个字节。设每个设备每秒做 $F$ 次运算，
+# 它的连线每秒传 $b$ 个字节，每一步处理 $t$ 个样本。计算用时 $6Nt/F$，环用时 $2\frac{R-1}{R}\cdot 4N/b$。于是真正用于计算的时间占
 #
 # $$ \text{效率} = \frac{1}{1 + \dfrac{4}{3}\,\dfrac{R-1}{R}\,\dfrac{F}{b\,t}} $$
 #
-# $N$ 不见了！划不划算与模型大小无关，只看*每个设备*的样本数（或词元数），以及 $F/b$。（下面的速度是取整的假定值；实际系统一边反向计算一边发送，可以掩盖掉一部分。
-# 卷积的每个权重在图像的每个位置都要用一次，所以一张图抵得上几百个样本。）
+# $N$ 不见了！划不划算与模型大小无关，只看**每个设备**的样本数（或词元数），以及 $F/b$。（下面的速度是取整的假定值；
+# 实际系统一边反向计算一边发送，可以掩盖掉一部分。卷积的每个权重在图像的每个位置都要用一次，所以一张图抵得上几百个样本。）
+#
 # **先猜：** 两台笔记本电脑用 Wi-Fi 相连，每台每步要有多少个样本，全连接网络才能把一半时间用在计算上？
 # %%
 links = {  # name: (operations a second that a device really does, bytes a second that its link carries); assumed, rounded
@@ -281,25 +307,30 @@ plots.show(
     alt="Share of time spent computing against examples a step: rising curves in two pairs that coincide, laptops on a cable with NVLink, and laptops on Wi-Fi with the servers' network.",
     alt_zh="用于计算的时间占比与每步样本数：上升曲线两两重合，用网线的笔记本与 NVLink 重合，用 Wi-Fi 的笔记本与服务器之间的网络重合。",
 )
-# %% [markdown] lang="en"
-# Thousands of examples a step, on each device: that is why large models are trained with batches of millions of tokens, and it
-# raises the question of the second half of this chapter:
-# what is such a batch good for? And look at the pairs: two servers on their network stand where two laptops stand on Wi-Fi.
-# Faster devices need faster links, in proportion.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** More than three thousand. And look at the pairs of curves: two servers on their network do no better than two
+# laptops on Wi-Fi. A device that is faster needs a link that is faster by the same factor. This is why large models are
+# trained with batches of millions of tokens, and it raises the question of the second half of this chapter: what is such a
+# batch good for?
 #
 # ## `tf.distribute`: the same thing in two lines
 #
-# A *strategy* knows the devices. Variables created in its `scope()` get a copy on each; `strategy.run` runs a function on every
-# replica; `reduce` collects. Here the CPU
-# has been split into two logical devices. They prove that the arithmetic is right; faster they cannot be, it is the same CPU.
-# %% [markdown] lang="zh" of="b6cae8d9"
-# 每个设备每步要几千个样本：所以训练大模型时一批有几百万个词元。这就引出了本章后半的问题：这么大的一批，到底有什么用？
-# 再看那两对重合的曲线：两台服务器配上它们的网络，处境与两台用 Wi-Fi 的笔记本一样。设备快多少倍，连线也得快多少倍。
+# A *strategy* knows the devices. Variables created in its `scope()` get a copy on each of them; `strategy.run` runs a function on
+# every replica; `reduce` collects the results. Here the CPU has been split into two logical devices. They can show that the
+# arithmetic is right. They cannot be faster, because it is still the same CPU.
 #
-# ## `tf.distribute`：两行做同一件事
+# In the cell, each replica adds its own number to a shared variable. `experimental_local_results` unpacks what the
+# replicas returned.
+# %% [markdown] lang="zh" of="9e8408df" tags=["answer"]
+# **答案。** 三千多个。再看那两对重合的曲线：两台服务器配上它们的网络，处境与两台用 Wi-Fi 的笔记本一样。设备的速度提高到几倍，
+# 连线的速度也得提高到几倍。所以训练大模型时，一批有几百万个词元。这就引出了本章后半的问题：这么大的一批，到底有什么用？
 #
-# *策略*（strategy）知道有哪些设备。在它的 `scope()` 里创建的变量，每个设备上都有一份；`strategy.run` 让每个副本执行同一个函数；`reduce` 负责汇总。
-# 这里把一个 CPU 分成了两个逻辑设备。它们能证明算术是对的，却不可能更快：还是那一个 CPU。
+# ## `tf.distribute`：两行代码做同一件事
+#
+# **策略**（strategy）知道有哪些设备。在它的 `scope()` 里创建的变量，每个设备上都有一份；`strategy.run` 让每个副本执行同一个函数；
+# `reduce` 负责汇总。这里把一个 CPU 分成了两个逻辑设备，可以用来验证算得对不对，却不可能更快，因为说到底还是那一个 CPU。
+#
+# 下面让每个副本把自己的编号加到同一个变量上；`experimental_local_results` 用来取出各副本返回的值。
 # %%
 with strategy.scope():
     weight = tf.Variable(10.0)  # a copy on each replica
@@ -319,17 +350,21 @@ print("replicas · 副本:", [float(value) for value in strategy.experimental_lo
 print("sum · 总和:", float(strategy.reduce("SUM", each, axis=None)), "  mean · 平均:", float(strategy.reduce("MEAN", each, axis=None)))
 print("copies of the variable · 变量的份数:", len(strategy.experimental_local_results(weight)))
 # %% [markdown] lang="en"
+# Replica 0 computed 10, replica 1 computed 11, and there are two copies of the variable.
+#
 # ## One device or two: the same numbers?
 #
-# The same perceptron, the same starting weights, the same batches of 100, for two epochs of 2,000 digits: on one device and on
-# the replicas, with Keras' `fit` and with the course's own
-# loop, `training.distributed_fit`. Four trainings, and the claim is that all four end with **equal weights**. (`batch_size` in
-# Keras is the *global* batch: the strategy cuts it.)
-# %% [markdown] lang="zh" of="395bcc01"
-# ## 一个设备还是两个：数字一样吗？
+# Take the same perceptron, the same initial weights and the same batches of 100, for two epochs of 2,000 digits. Train it on
+# one device and on the replicas, with Keras's `fit` and with the course's own loop, `training.distributed_fit`. If the theory
+# holds, all four runs end with **equal weights**. (`batch_size` in Keras is the *global* batch: the strategy cuts it.)
+# %% [markdown] lang="zh" of="c3433acf"
+# 副本 0 算出 10，副本 1 算出 11，变量确实有两份。
 #
-# 同一个感知机，同样的初始权重，同样的每批 100 个，把 2,000 个数字学两轮：在一个设备上，在几个副本上；用 Keras 的 `fit`，用本课程自己写的循环
-# `training.distributed_fit`。一共训练四次，要证明的是四次得到**相等的权重**。（Keras 里的 `batch_size` 指*全局*批，由策略来切分。）
+# ## 一个设备还是两个：结果一样吗？
+#
+# 同一个感知机，同样的初始权重，同样每批 100 个，把 2,000 个样本（一个样本就是一张手写数字图）学两轮。在一个设备上训练，也在几个副本上训练；
+# 用 Keras 的 `fit`，也用本课程自己写的循环 `training.distributed_fit`。如果理论成立，这四次训练得到的**权重应当相等**。
+# （Keras 里的 `batch_size` 指**全局**批，由策略来切分。）
 # %%
 one_device = tf.distribute.get_strategy()  # outside of any scope: TensorFlow's default, one device
 images = datasets.as_images(digits.x_train[:2_000])  # (2000, 28, 28, 1)
@@ -354,22 +389,32 @@ for name, where in [("one device", one_device), ("replicas", strategy)]:
 proofs.equal({name: np.concatenate([value.ravel() for value in model.get_weights()]) for name, model in reached.items()})
 # %% tags=["nbval-ignore-output"]
 results.record("replicas.epoch_time_ratio", seconds["replicas"] / seconds["one device"], digits=1)
-# %% [markdown] lang="en"
-# Equal, up to the rounding of another order of addition. And slower: simulated replicas share one CPU and pay for the splitting.
+# %% [markdown] lang="en" tags=["predict"]
+# The weights are equal, up to the rounding that comes from adding in a different order. And the replicas are slower, as
+# expected: here an epoch took {{replicas.epoch_time_ratio:.1f}} times as long, since they share one CPU and pay for the
+# splitting. (That ratio is a property of this machine; across three runs it was {{seeds:replicas.epoch_time_ratio:.1f}}.)
 #
 # ### Clinic: "each replica takes the mean over its own examples"
 #
-# So most people write their first training loop. The optimizer *adds up* what the replicas bring. If each brings the mean over
-# its own $n/R$ examples, the sum is $R$ times the gradient of the global batch.
-# The remedy: divide by the global batch (`tf.nn.compute_average_loss` with `global_batch_size`). One step of a single weight,
-# with SGD and with Adam. **Predict:** who notices the mistake?
-# %% [markdown] lang="zh" of="db287816"
-# 相等，只差改变加法次序带来的舍入误差。而且更慢：模拟的副本共用一个 CPU，还要为切分付出代价。
+# That is how most people write their first training loop. But the optimizer *adds up* what the replicas bring. If each brings
+# the mean over its own $n/R$ examples, the sum is $R$ times the gradient of the global batch. The remedy is to divide by the
+# global batch (`tf.nn.compute_average_loss` with `global_batch_size`).
+#
+# The cell moves a single weight by one step, once with the right division and once with the wrong one.
+#
+# **Predict:** who notices the mistake, SGD or Adam?
+# %% [markdown] lang="zh" of="07885850" tags=["predict"]
+# 权重相等，只差改变加法次序带来的舍入误差。副本更慢，这也在意料之中：这里一轮的用时是原来的 {{replicas.epoch_time_ratio:.1f}} 倍，
+# 因为它们共用一个 CPU，还要为切分付出代价。（这个比值因机器而异，三次运行测得 {{seeds:replicas.epoch_time_ratio:.1f}}。）
 #
 # ### 公式门诊：“每个副本对自己的样本取平均”
 #
-# 多数人第一次写训练循环就是这样写的。优化器会把各副本交来的东西*相加*。如果每个副本交来的是自己那 $n/R$ 个样本的平均，加起来就是全局批梯度的 $R$ 倍。
-# 对策：除以全局批的大小（`tf.nn.compute_average_loss` 的 `global_batch_size`）。下面让一个权重走一步，分别用 SGD 和 Adam。**先猜：** 谁会察觉这个错误？
+# 多数人第一次写训练循环就是这样写的。可是优化器会把各副本交来的东西**相加**。如果每个副本交来的是自己那 $n/R$ 个样本的平均，
+# 加起来就是全局批梯度的 $R$ 倍。对策是除以全局批的大小（`tf.nn.compute_average_loss` 的 `global_batch_size`）。
+#
+# 下面让一个权重走一步，一次除对了，一次除错了。
+#
+# **先猜：** 谁会察觉这个错误，SGD 还是 Adam？
 # %%
 targets = np.arange(8, dtype="float32")
 shares = np.split(targets, strategy.num_replicas_in_sync)
@@ -394,29 +439,35 @@ def step_length(make_optimizer, mean_over):
 for make_optimizer in (lambda: keras.optimizers.SGD(0.01), lambda: keras.optimizers.Adam(0.01)):
     right, wrong = step_length(make_optimizer, 8), step_length(make_optimizer, 8 / strategy.num_replicas_in_sync)
     print(f"{type(make_optimizer()).__name__:4} global mean · 全局平均 {right:.3f}, own mean · 各自平均 {wrong:.3f}: ratio · 比值 {wrong / right:.2f}")
-# %% [markdown] lang="en"
-# **Diagnosis.** With SGD the step is $R$ times too long: on eight devices the learning rate is eight times what the reader
-# believes. Adam divides by the gradient's own size and
-# hides the mistake, until weight decay, clipping or another number of devices brings it out. Train once on one device and once on
-# two, and compare the first step: this test costs a minute.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** SGD notices: its step is $R$ times too long, so on eight devices the learning rate is eight times what you
+# believe. Adam divides by the size of the gradient itself and hides the mistake, until weight decay, clipping or a different
+# number of devices brings it out. Train once on one device and once on two, and compare the first step. The test takes a
+# minute.
 #
 # ### Clinic: "Keras takes care of the rest"
 #
-# Keras' optimizer clips gradients, and its `fit` copes with any number of examples. On several replicas both go wrong, without a
-# warning. First the clipping, with `clipnorm=1`: a gradient longer than 1 is shortened to length 1. Let one replica bring
-# $(3, 0)$ and another $(0, \tfrac12)$. The sum is $(3, \tfrac12)$, so the step should point almost along the first axis.
-# **Predict** where it points if each replica clips *before* the sum. Then the last batch: one weight is fitted to the targets 0 to
-# 4, in batches of four; the fifth example is a batch of its own. **Predict** how far it moves the weight on two replicas, if one of them
-# has nothing to do.
-# %% [markdown] lang="zh" of="c5f535e4"
-# **诊断。** 用 SGD 时，步子长了 $R$ 倍：八个设备上，学习率其实是你以为的八倍。Adam 会除以梯度自身的大小，把错误藏起来；直到权重衰减、梯度裁剪或者换一个设备数，它才冒出来。
-# 在一个设备和两个设备上各训练一次，比较第一步：这个检验只要一分钟。
+# Keras's optimizer clips gradients, and its `fit` accepts any number of examples. On several replicas both go wrong without a
+# warning.
+#
+# First the clipping, with `clipnorm=1`: a gradient longer than 1 is shortened to length 1. Let one replica bring $(3, 0)$ and
+# another $(0, \tfrac12)$. The sum is $(3, \tfrac12)$, so the step should point almost along the first axis. Where will it
+# point if each replica clips *before* the sum?
+#
+# Then the last batch. One weight is fitted to the targets 0 to 4 in batches of four, so the fifth example is a batch of its
+# own. How far will it move the weight on two replicas, when one of them has nothing to do?
+# %% [markdown] lang="zh" of="e3b003ba" tags=["answer"]
+# **答案。** SGD 会察觉：它的步长是应有的 $R$ 倍。在八个设备上，学习率其实是你以为的八倍。Adam 会除以梯度自身的大小，把错误藏起来，
+# 直到权重衰减、梯度裁剪或者换一个设备数，它才冒出来。在一个设备和两个设备上各训练一次，比较第一步，这个检验只要一分钟。
 #
 # ### 公式门诊：“其余的交给 Keras 就好”
 #
-# Keras 的优化器会裁剪梯度，`fit` 对样本数也来者不拒。到了多个副本上，这两件事都会出错，而且没有任何警告。先看裁剪，取 `clipnorm=1`：长度超过 1
-# 的梯度缩短到 1。设一个副本算出 $(3, 0)$，另一个算出 $(0, \tfrac12)$。总和是 $(3, \tfrac12)$，这一步本该几乎沿着第一条轴走。**先猜：** 如果每个副本在相加*之前*就各自裁剪，
-# 这一步会指向哪里？再看最后一批：用一个权重去拟合目标值 0 到 4，每批四个，第五个样本自成一批。**先猜：** 在两个副本上，其中一个无事可做，这一步会走多远？
+# Keras 的优化器会裁剪梯度，`fit` 对样本数也来者不拒。到了多个副本上，这两件事都会出错，而且没有任何警告。
+#
+# 先看裁剪，取 `clipnorm=1`，长度超过 1 的梯度缩短到 1。设一个副本算出 $(3, 0)$，另一个算出 $(0, \tfrac12)$。总和是 $(3, \tfrac12)$，
+# 这一步本该几乎沿着第一条轴走。如果每个副本在相加**之前**就各自裁剪，这一步会指向哪里？
+#
+# 再看最后一批。用一个权重去拟合目标值 0 到 4，每批四个，第五个样本自成一批。在两个副本上，其中一个无事可做，这一步会走多远？
 # %%
 def moved(where, shares):
     """How far an SGD step with rate 1 and clipnorm 1 moves two weights when replica r brings shares[r]."""
@@ -457,38 +508,46 @@ training.fit(models["one device"], images[odd], labels[odd], name="clipped", **s
 training.fit(models["replicas, fit"], images[odd], labels[odd], name="clipped", accumulate=2, **settings)
 training.distributed_fit(models["replicas, own loop"], images[odd], labels[odd], strategy=strategy, **settings)
 proofs.equal({name: np.concatenate([value.ravel() for value in model.get_weights()]) for name, model in models.items()})
-# %% [markdown] lang="en"
-# **Diagnosis.** Keras clips on each replica and then adds: $(3, 0)$ becomes $(1, 0)$, $(0, \tfrac12)$ stays as it is, and the step
-# is three times as steep as it should be. So a clipped training run changes with the number of devices. The last batch: every replica's mean
-# counts $1/R$, including the mean of the replica that had no example, so the fifth example moves the weight half as far. Both mistakes have
-# the same remedy: first add up, with every *example* weighted alike, then clip. `training.fit` and `training.distributed_fit`
-# do that on several replicas, and the last line shows that they end with one device's weights: with clipping, with a last batch of a
-# single digit, and with each share computed in two pieces (`accumulate=2`; more about that below).
+# %% [markdown] lang="en" tags=["predict"]
+# **Diagnosis.** Keras clips on each replica and then adds: $(3, 0)$ becomes $(1, 0)$, $(0, \tfrac12)$ stays as it is, and
+# the step is three times as steep as it should be. So a clipped training run changes with the number of devices. In the last
+# batch, every replica's mean counts $1/R$, including that of the replica without an example, so the fifth example moves the
+# weight half as far.
+#
+# Both mistakes have the same remedy: first add up, with every *example* weighted alike, then clip. `training.fit` and
+# `training.distributed_fit` do that on several replicas. The last line shows that they end with one device's weights, with
+# clipping, a last batch of a single digit, and each share computed in two parts (`accumulate=2`; more about that below).
 #
 # ## Layers that are not the same
 #
-# **Dropout** draws another mask on each replica: equal only on average. **Batch normalisation** takes mean and variance over the
-# replica's *share*. For $R$ equal shares with means $m_r$ and variances $v_r$,
+# **Dropout** draws a different mask on each replica, so the replicas agree with one device only on average. **Batch
+# normalisation** takes mean and variance over the replica's *share*. For $R$ equal shares with means $m_r$ and variances
+# $v_r$,
 #
 # $$ \underbrace{v}_{\text{whole batch}} = \frac{1}{R} \sum_r v_r + \frac{1}{R} \sum_r (m_r - m)^2 , \qquad m = \frac{1}{R} \sum_r
 # m_r $$
 #
-# so every share's variance is too small on average. `synchronized=True` computes over all replicas, for the price of another
-# all-reduce in every such layer. **Predict:** after one step, which variance does each replica's copy
-# of the layer remember for prediction?
-# %% [markdown] lang="zh" of="8a15b0a0"
-# **诊断。** Keras 在每个副本上先裁剪、后相加：$(3, 0)$ 变成 $(1, 0)$，$(0, \tfrac12)$ 原样不动，这一步的斜率成了应有的三倍。所以用了裁剪的训练，结果会随设备数而变。
-# 最后一批呢：每个副本的平均都按 $1/R$ 计入，没有样本的那个副本也算一份，于是第五个样本只让权重移动了一半。两个错误的对策相同：先让每个*样本*以同样的权重相加，
-# 再裁剪。多个副本时，`training.fit` 和 `training.distributed_fit` 就是这样做的。最后一行输出表明，它们得到的权重与一个设备相等：用了裁剪，
-# 最后一批只有一个样本，而且每一份分两块来算（`accumulate=2`，下文细说）。
+# so every share's variance is too small on average. `synchronized=True` computes over all replicas, at the cost of another
+# all-reduce in every such layer.
+#
+# **Predict:** after one step, which variance does each replica's copy of the layer remember for prediction?
+# %% [markdown] lang="zh" of="9e1b021a" tags=["predict"]
+# **诊断。** Keras 在每个副本上先裁剪、后相加：$(3, 0)$ 变成 $(1, 0)$，$(0, \tfrac12)$ 原样不动，这一步的斜率成了应有的三倍。
+# 所以用了裁剪的训练，结果会随设备数而变。到了最后一批，每个副本的平均都按 $1/R$ 计入，没有样本的那个副本也算一份，于是第五个样本只让权重移动了一半。
+#
+# 两个错误的对策相同：先让每个**样本**以同样的权重相加，再裁剪。多个副本时，`training.fit` 和 `training.distributed_fit` 就是这样做的。
+# 最后一行输出表明，它们得到的权重与一个设备相等，尽管用了裁剪，最后一批只有一个样本，而且每一份分两部分来算（`accumulate=2`，下文细说）。
 #
 # ## 哪些层不一样
 #
-# **随机失活**（dropout）在每个副本上抽不同的掩码，只在平均意义上相等。**批量归一化**的均值和方差只在副本自己的*那一份*上计算。设 $R$ 份一样大，均值为 $m_r$，方差为 $v_r$，则
+# **随机失活**（dropout）在每个副本上抽不同的掩码，只在平均意义上与一个设备相等。**批量归一化**（batch normalization）的均值和方差，只在副本自己的那一份上计算。
+# 设 $R$ 份一样大，均值为 $m_r$，方差为 $v_r$，则
 #
 # $$ \underbrace{v}_{\text{整批}} = \frac{1}{R} \sum_r v_r + \frac{1}{R} \sum_r (m_r - m)^2 , \qquad m = \frac{1}{R} \sum_r m_r $$
 #
-# 所以平均说来，每一份的方差都偏小。`synchronized=True` 会在所有副本上一起算，代价是每个这样的层多一次全归约。**先猜：** 走完一步之后，各副本上的这一层，为预测记下的是哪个方差？
+# 所以平均说来，每一份的方差都偏小。`synchronized=True` 会在所有副本上一起算，代价是每个这样的层多一次全归约。
+#
+# **先猜：** 走完一步之后，各副本上的这一层，为预测记下的是哪个方差？
 # %%
 rows = random.normal(size=(8, 3)).astype("float32")  # (batch, features)
 parts = np.split(rows, strategy.num_replicas_in_sync)
@@ -507,37 +566,37 @@ proofs.equal({
     "synchronized=True: each copy": np.array(copies[1]), "whole batch": np.tile(rows.var(axis=0), (len(parts), 1)),
     "the formula": np.tile(variances.mean(axis=0) + means.var(axis=0), (len(parts), 1)),
 })
-# %% [markdown] lang="en"
-# Not "the variance", and not a mean either: with plain batch normalisation, each replica remembers **its own** share's. The
-# copies of one variable have come apart, silently, and the file that you save holds the first
-# replica's. With shares of a few hundred examples nobody notices; with shares of four, the replicas are different networks, and
-# only one of them is saved.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** With plain batch normalisation, each replica remembers the variance of **its own** share: not that of the batch,
+# and not a mean either. The copies of one variable have come apart silently, and the file that you save holds the first
+# replica's. With shares of a few hundred examples the difference is small. With shares of four, the replicas are different
+# networks, and only one of them is saved.
 #
 # ## What is a large batch good for?
 #
-# $R$ devices make a batch $R$ times as large in the same time. To save time, training must then need fewer *steps*. Why should
-# it? Take $k$ steps of batch $B$ with learning rate $\eta$, from
-# $w_0$ to $w_k$, against one step of batch $kB$ with rate $k\eta$:
+# $R$ devices get through a batch $R$ times as large in the same time. To save time, training must then need fewer *steps*.
+# Why should it? Take $k$ steps of batch $B$ with learning rate $\eta$, from $w_0$ to $w_k$, against one step of batch $kB$ with
+# rate $k\eta$:
 #
 # $$ w_k = w_0 - \eta \sum_{j=0}^{k-1} g_j(w_j) \qquad\text{against}\qquad w_0 - k\eta \cdot \frac{1}{k} \sum_{j=0}^{k-1} g_j(w_0)
 # $$
 #
-# The only difference: the small steps look at the gradient anew on the way. While it hardly changes over the $k$ steps, the two
-# are the same, and that is the **linear scaling rule**: batch times $k$, learning rate times $k$
-# ([Goyal et al. 2017](https://arxiv.org/abs/1706.02677)). How far apart are they? The gradient changes in proportion to the way gone,
-# so the relative difference should fall like $\eta$:
-# %% [markdown] lang="zh" of="fb61a03a"
-# 既不是 “那个方差”，也不是平均：用普通的批量归一化，每个副本记住的是**自己**那一份的方差。同一个变量的几份拷贝就这样悄悄分了家，而存进文件的是第一个副本的那份。
-# 每份有几百个样本时，没人会察觉；每份只有四个时，各副本就是不同的网络，而存下来的只有其中一个。
+# The only difference is that the small steps look at the gradient again on the way. While it hardly changes over the $k$ steps,
+# the two are the same. That is the **linear scaling rule**: batch times $k$, learning rate times $k$
+# ([Goyal et al. 2017](https://arxiv.org/abs/1706.02677)). How far apart are they? The gradient changes in proportion to the
+# distance travelled, so the relative difference should shrink in proportion to $\eta$:
+# %% [markdown] lang="zh" of="39809dc7" tags=["answer"]
+# **答案。** 用普通的批量归一化，每个副本记住的是**自己**那一份的方差，既不是整批的，也不是各份的平均。同一个变量的几份拷贝就这样悄悄分了家，
+# 而存进文件的是第一个副本的那份。每份有几百个样本时，差别很小；每份只有四个时，各副本就成了不同的网络，而存下来的只有其中一个。
 #
 # ## 大批量有什么用？
 #
-# $R$ 个设备能在同样的时间里处理 $R$ 倍大的一批。要省时间，训练所需的*步数*就得变少。凭什么会变少？比较两种走法：批为 $B$、学习率 $\eta$，从 $w_0$ 走 $k$ 步到 $w_k$；
-# 或者批为 $kB$、学习率 $k\eta$，只走一步：
+# $R$ 个设备能在同样的时间里处理 $R$ 倍大的一批。要省时间，训练所需的**步数**就得变少。凭什么会变少？比较两种走法：
+# 批量为 $B$、学习率为 $\eta$，从 $w_0$ 走 $k$ 步到 $w_k$；或者批量为 $kB$、学习率为 $k\eta$，只走一步：
 #
 # $$ w_k = w_0 - \eta \sum_{j=0}^{k-1} g_j(w_j) \qquad\text{与}\qquad w_0 - k\eta \cdot \frac{1}{k} \sum_{j=0}^{k-1} g_j(w_0) $$
 #
-# 唯一的差别：走小步的，途中会重新看梯度。只要这 $k$ 步里梯度没怎么变，两者就一样。这就是**线性缩放规则**：批乘以 $k$，学习率也乘以 $k$
+# 唯一的差别在于，走小步的，途中会重新看梯度。只要这 $k$ 步里梯度没怎么变，两者就一样。这就是**线性缩放规则**（linear scaling rule）：批量乘以 $k$，学习率也乘以 $k$
 # （[Goyal 等，2017](https://arxiv.org/abs/1706.02677)）。两者相差多少？梯度的变化与走过的路程成正比，所以相对差应当与 $\eta$ 同比例缩小：
 # %%
 shares = [slice(start, start + 32) for start in range(0, 256, 32)]  # eight batches of 32, or one of 256
@@ -548,21 +607,28 @@ for rate in (0.1, 0.01, 0.001):
         small_steps -= rate * share_gradient(small_steps, flat[share], labels[share])
     one_step = weights - len(shares) * rate * share_gradient(weights, flat[:256], labels[:256])
     print(f"{rate:12g} {np.linalg.norm(small_steps - one_step) / np.linalg.norm(one_step - weights):22.4f}")
-# %% [markdown] lang="en"
-# Once the steps are small: ten times smaller, ten times closer. The rule is an approximation for small steps, and small steps are
-# not what one wants. So where does it end? The experiment: a perceptron 784-32-10, written in NumPy because that makes tens of
-# thousands of steps in a minute; for each batch size all learning rates of a grid, each twice the one before, for SGD and for
-# Adam; counted are the **steps until the held-out loss is below a target**, a mean over three starts.
+# %% [markdown] lang="en" tags=["predict"]
+# Once the steps are small, a tenth of the rate leaves about a tenth of the difference; from the largest rate to the middle
+# one it is not there yet. So the rule is an approximation for small steps, and small steps are not what one wants. Where does
+# it end?
 #
-# **Predict.** From batch 4 to batch 1024, 256 times as many examples a step, with the best rate for each: how many times fewer
-# steps? And: four times the batch. By what must the rate be multiplied so that the steps fall to exactly *a quarter*,
-# nothing gained and nothing lost for each example? For SGD the rule says by four. For Adam too?
-# %% [markdown] lang="zh" of="2092309d"
-# 步子已经小了以后：再小十倍，就再接近十倍。这条规则是小步子的近似，而人们想要的恰恰不是小步子。那么它到哪里为止？做个实验：一个 784-32-10 的感知机，用 NumPy 来写，这样一分钟能走几万步；
-# 每种批大小都试遍一组学习率，后一个是前一个的两倍，SGD 和 Adam 各做一遍；数一数**留出集的损失降到目标以下要走多少步**，取三次起步的平均。
+# The experiment: a perceptron 784-32-10, written in NumPy because that makes tens of thousands of steps in a minute. For each
+# batch size we try all learning rates of a grid, each twice the one before, for SGD and for Adam. We count the **steps until
+# the held-out loss is below a target**, as a mean over three initialisations. (The loss of 500 held-out digits is looked at
+# every 16 steps for the smallest batch and every second step for the large ones, so the counts are no finer than that.)
 #
-# **先猜。** 批从 4 加到 1024，每步的样本是原来的 256 倍，各取最好的学习率，步数会少到几分之一？再猜：批乘以四，学习率应当乘以几，步数才恰好降到*四分之一*，每个样本的功效不增也不减？
-# 对 SGD，规则说是乘四。Adam 也是吗？
+# **Predict:** from batch 4 to batch 1024 each step sees 256 times as many examples. With the best rate for each, how many times
+# fewer steps? And when the batch grows to four times its size, by what factor must the rate grow so that the steps fall to
+# exactly *a quarter*? For SGD the rule says by four. For Adam, too?
+# %% [markdown] lang="zh" of="cd629a3f" tags=["predict"]
+# 步子足够小以后，学习率缩小到十分之一，差距也大约缩小到十分之一；从最大的学习率到中间那个，还没有到这个地步。可见这条规则只是步子小时的近似，
+# 而人们想要的恰恰不是小步子。那么它到哪里为止？
+#
+# 做个实验：一个 784-32-10 的感知机，用 NumPy 来写，这样一分钟能走几万步。SGD 和 Adam 各做一遍，每种批量大小都试遍一组学习率，后一个是前一个的两倍。
+# 数一数**留出集的损失降到目标以下要走多少步**，取三次初始化的平均。（用 500 个留出样本算损失，最小的批量每 16 步看一次，大的每两步看一次，所以步数只精确到这个程度。）
+#
+# **先猜：** 批量从 4 加到 1024，每步的样本是原来的 256 倍。各取最好的学习率，步数会降到几分之一？批量变为四倍时，学习率应当乘以几，
+# 步数才恰好降到**四分之一**，每个样本的效用不变？对 SGD，规则说乘以四。Adam 也是吗？
 # %%
 def forward(parameters, images):
     """Hidden values (batch, 32) and logits (batch, 10) of a perceptron."""
@@ -652,7 +718,7 @@ for (kind, size), steps in fewest.items():
 rules = {(kind, name): steps_divided_by(kind, power) for kind in kinds for name, power in [("linear", 1), ("square_root", 0.5)]}
 for (kind, name), ratio in rules.items():
     results.record(f"batch_times_4.{kind.lower()}_{name}_rule", ratio, band=bands.get((kind, name)), digits=2)
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "plot", "hero"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
 for kind, color, marker in zip(kinds, plots.COLORS, plots.MARKERS, strict=False):
     stored = [results.spread("09", f"steps.{kind.lower()}_{size}") for size in sizes]
@@ -667,51 +733,65 @@ right.set(ylabel="steps divided by", title="Four times the batch, rate by the ru
 left.legend()
 plots.show(figure, alt="Steps against batch size: SGD and Adam follow the dotted line, then flatten, SGD earlier. Bars: SGD with the linear rule is near four, the other three miss it on either side.",
            alt_zh="步数与批大小：SGD 和 Adam 起初沿点线下降，随后变平，SGD 更早。柱形：SGD 配线性规则接近四，其余三个或高或低。")
-# %% [markdown] lang="en"
-# - **Small batches: examples are all that counts.** With SGD and the linear rule, four times the batch takes close to a quarter
-#   of the steps, for every size and nearly every rate (the largest rates still in the race save less): the same way, in longer
-#   strides. With the square root of the
-#   rule, clearly less. As an *equivalence* the rule is right.
-# - **It is no rule for the best rate.** In the table, go down the first column of SGD: 1024 examples need about as many steps as
-#   64; at so small a rate the noise does no harm, and more examples do no good. Along the rows, `inf` means
-#   *given up*: a rate is stopped as soon as it can no longer be the best. The best rate soon stands before one that needs more
-#   steps, or never arrives: there the curvature of the loss, not the noise, makes longer strides useless, whatever the batch. So
-#   the best rate grows more slowly than the batch and then stops, and **the steps flatten**.
-#   [McCandlish et al. 2018](https://arxiv.org/abs/1812.06162) call the bend the *critical batch size*;
-#   [Shallue et al. 2018](https://arxiv.org/abs/1811.03600) found this curve for every network and data set they tried, and no
-#   rule for the rate that holds for all of them.
-# - **Adam bends later, and the linear rule is not its rule.** With it the steps fall by more than four: that is not the same
-#   training any more but a hotter one, and one step nearer to divergence. The square root
-#   ([Malladi et al. 2022](https://arxiv.org/abs/2205.10287) derive it for gradients that are mostly noise, because Adam divides
-#   by their size) gives about four at the smallest batch, where noise does rule (count it in the table), and less as the batch
-#   grows. On the average it misses four by more than the linear rule does, but on the careful side.
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** SGD goes from {{steps.sgd_4:.0f}} to {{steps.sgd_1024:.0f}} steps, Adam from {{steps.adam_4:.0f}} to
+# {{steps.adam_1024:.0f}}. Neither comes near a 256th: both follow the dotted line at first and flatten later, SGD earlier than
+# Adam. Go through the table to see why.
 #
-# Past the bend, more devices burn more energy for the same training. That is why a batch has a best size, and why very large
-# machines cut their models in other ways too.
+# - **With small batches, examples are what counts.** From 4 to 16 and from 16 to 64 examples, SGD with the linear rule takes
+#   about a quarter of the steps. The control is in the same table: four times the rate with the *same* batch. At batch 4 it
+#   was given up, at batch 16 it saves little more than half. So here the quarter needs the larger batch.
+# - **From 64 examples on, it is the rate.** Four times the rate with the same batch already divides the steps by three to
+#   four at the smallest rate, and four times the batch adds little. The bar for SGD with the linear rule,
+#   {{batch_times_4.sgd_linear_rule:.2f}}, is a mean over both kinds of pairs, and only the small batches in it speak for the
+#   rule.
+# - **The rule does not give the best rate.** For 256 times the batch the best rate has doubled only three times, for both
+#   optimisers. `inf` means *given up*: a rate is stopped as soon as it can no longer be the best, or when the loss explodes. A likely
+#   reason: with large batches little noise is left for a still larger batch to average away. [McCandlish et al. 2018](https://arxiv.org/abs/1812.06162)
+#   call the bend the *critical batch size*; [Shallue et al. 2018](https://arxiv.org/abs/1811.03600) found this curve for every
+#   network and data set they tried, and no rule for the rate that holds for all of them.
+# - **Adam has a different rule.** With the linear one the steps are divided by {{batch_times_4.adam_linear_rule:.2f}}, with the
+#   square root by {{batch_times_4.adam_square_root_rule:.2f}}: about four at the smallest batch and less as the batch grows.
+#   [Malladi et al. 2022](https://arxiv.org/abs/2205.10287) derive the square root for gradients that are mostly noise, because
+#   Adam divides by their size. For Adam we made no separate control of the rate either; read it from the table.
+#
+# Past the bend, more devices use more energy for nearly the same number of steps. That is one reason why very large machines
+# cut their models in other ways, too.
 #
 # ## A large batch on a small device: gradient accumulation
 #
-# The same sum, in time instead of space: compute the gradients of $k$ small batches one after the other, add them up, and take
-# one step with their mean. Keras does it inside the optimizer. With four batches of 25 instead of one of 100, nothing
-# should change except the memory. And what happens to batches that are left over at the end? **Predict:** ten batches of 25, four
-# to a step. How many steps, and how many examples have been used? And does it work on replicas?
-# %% [markdown] lang="zh" of="c65f4bd9"
-# - **批小的时候，只看样本数。** SGD 配线性规则，批乘以四，步数接近四分之一，每种批大小、几乎每个学习率都如此（只有仍在角逐的最大那几个学习率省得少些）：同一条路，步子迈得大些而已。改用平方根，就明显不到。作为*等价关系*，这条规则是对的。
-# - **它不是求最好学习率的规则。** 竖着看 SGD 的第一列：批为 1024 与批为 64 要走的步数差不多；学习率这么小，噪声不碍事，样本多了也没好处。横着看，`inf` 的意思是*放弃*：
-#   一个学习率只要已不可能是最好的，就不再跑下去。最好的学习率右边，很快就是要走更多步、甚至永远到不了的；在那里，让步子再长也没用的是损失的曲率，不是噪声，
-#   批多大都一样。所以最好的学习率比批涨得慢，然后停住，**步数也就变平了**。
-#   [McCandlish 等（2018）](https://arxiv.org/abs/1812.06162) 把拐弯处叫作*临界批大小*；
-#   [Shallue 等（2018）](https://arxiv.org/abs/1811.03600) 在试过的每个网络、每个数据集上都看到这条曲线，却没有哪条学习率规则处处成立。
-# - **Adam 弯得更晚，线性规则也不是它的规则。** 照线性规则，步数下降不止四倍：那已不是同样的训练，而是更 “烫” 的一种，离发散又近了一步。平方根
-#   （[Malladi 等，2022](https://arxiv.org/abs/2205.10287) 针对噪声占主导的梯度推导出来，因为 Adam 要除以梯度的大小）在批最小、噪声确实占主导时约为四
-#   （对着表数一数），批大了就不到四。平均下来，它离四比线性规则更远，不过偏在稳妥的一边。
+# The same sum can be taken one after the other instead of side by side: compute the gradients of $k$ small batches, add them up,
+# and take one step with their mean. Keras does it inside the optimizer. With four batches of 25 instead of one of 100, nothing
+# should change except the memory.
 #
-# 过了拐弯处，设备再多，也只是为同样的训练多烧电。所以批有一个最合适的大小；机器再大，就还得用别的方式来切模型。
+# What happens to batches that are left over at the end? Ten batches of 25, four to a step: work out how many steps that makes and
+# how many examples have been used. And will it run on replicas?
+# %% [markdown] lang="zh" of="79fafe24" tags=["answer"]
+# **答案。** SGD 从 {{steps.sgd_4:.0f}} 步降到 {{steps.sgd_1024:.0f}} 步，Adam 从 {{steps.adam_4:.0f}} 步降到 {{steps.adam_1024:.0f}} 步，
+# 离 256 分之一都差得远。两者起初沿着点线走，后来变平，SGD 弯得更早。原因就在上面那张表里。
+#
+# - **批量小的时候，样本数说了算。** 从 4 到 16、从 16 到 64，SGD 用线性规则，步数约为四分之一。对照也在这张表里：批量**不变**，只把学习率乘以四。
+#   批量为 4 时，它被放弃了；批量为 16 时，步数只减少了一半多一点。可见在这里，要降到四分之一，少不了更大的批量。
+# - **从 64 起，起作用的是学习率。** 批量不变，只把最小的学习率乘以四，步数就已经降到三分之一到四分之一，再把批量也变为四倍，几乎没有多省。
+#   SGD 配线性规则的那根柱子，高 {{batch_times_4.sgd_linear_rule:.2f}}，
+#   是把两种情形放在一起平均的，其中只有小批量的那几对才能为规则作证。
+# - **这条规则给不出最好的学习率。** 批量变为 256 倍，最好的学习率只加倍了三次，两种优化器都是如此。`inf` 表示**放弃**：一个学习率只要已不可能是最好的，
+#   或者损失发散了，就不再跑下去。原因多半是：批量很大时，剩下的噪声已经不多，再加样本也平均不掉什么了。
+#   [McCandlish 等（2018）](https://arxiv.org/abs/1812.06162)把拐弯处叫作**临界批量大小**（critical batch size）；
+#   [Shallue 等（2018）](https://arxiv.org/abs/1811.03600)在试过的每个网络、每个数据集上都看到这条曲线，却没有哪条学习率规则处处成立。
+# - **Adam 另有规则。** 用线性规则（图中 linear rule），步数除以 {{batch_times_4.adam_linear_rule:.2f}}；用平方根规则（square root rule），
+#   除以 {{batch_times_4.adam_square_root_rule:.2f}}，批量最小时约为四，批量越大越不到四。
+#   [Malladi 等（2022）](https://arxiv.org/abs/2205.10287)针对噪声占主导的梯度推导出平方根，因为 Adam 要除以梯度的大小。
+#   对 Adam，这里同样没有单独做“只改学习率”的对照，可以自己从表里读出来。
+#
+# 过了拐弯处，设备再多，步数也几乎不再减少，只是多用了电。机器特别大的时候，还得用别的方式来切模型，这是原因之一。
 #
 # ## 小设备上的大批量：梯度累积
 #
-# 还是同一个总和，只是把空间换成了时间：依次算出 $k$ 个小批的梯度，累加起来，用它们的平均走一步。Keras 在优化器里就能做。用四个 25 代替一个 100，除了内存，什么都不该变。
-# 那么最后剩下来的小批呢？**先猜：** 十个 25 的小批，每四个走一步。一共走了几步？用到了多少个样本？放到多个副本上，还行得通吗？
+# 同一个总和，也可以不并排算，而是一个接一个地算：依次求出 $k$ 个小批的梯度，累加起来，用它们的平均走一步。Keras 在优化器里就能做。
+# 用四个 25 代替一个 100，除了内存，什么都不该变。
+#
+# 那么最后剩下来的小批呢？十个 25 的小批，每四个走一步。算一算一共走几步，用到多少个样本。放到多个副本上，还行得通吗？
 # %%
 def trained(make_optimizer, batch_size, count, where=one_device, **accumulation):
     """The seed's perceptron after `count` examples in order; returns its weights in one vector, and the optimizer."""
@@ -737,37 +817,39 @@ if strategy.num_replicas_in_sync > 1:
     except RuntimeError as error:
         print("on the replicas · 在副本上:", type(error).__name__, *re.findall(r"`merge_call`[^.\n]*", str(error))[:1])
 # %% [markdown] lang="en"
-# Two steps; the last fifty examples wait in the accumulator for the next epoch. Schedules count *steps*, not batches: a schedule
-# written for batches would run four times too slow. On replicas the optimizer's own accumulation does not run at all
-# ([keras#20582](https://github.com/keras-team/keras/issues/20582)); `accumulate=` of `training.fit` and
-# `training.distributed_fit` does, and you have seen it give the same numbers. What accumulation cannot do: batch
+# It makes two steps; the last fifty examples wait in the accumulator for the next epoch. A schedule counts *steps*, not batches, so
+# one that was written for batches would run at a quarter of its speed. On replicas the optimizer's own accumulation does not run at
+# all ([keras#20582](https://github.com/keras-team/keras/issues/20582)). `accumulate=` of `training.fit` and
+# `training.distributed_fit` does, and above you saw it give the same numbers. One thing accumulation cannot do: batch
 # normalisation still sees 25 examples at a time.
 #
-# On one device it saves memory and no time. On several it saves time too, and the formula above says how much: a replica that adds
-# up $k$ pieces before the one all-reduce works on $k\,t$ examples between two sums. The two laptops on Wi-Fi get their 3,333
-# examples per step in exactly this way, as long as a batch of that size is still before the bend.
+# On one device it saves memory and no time. On several it saves time as well, and the formula above says how much: a replica that
+# adds up $k$ parts before the one all-reduce works on $k\,t$ examples between two sums. This is how the two laptops on Wi-Fi can
+# reach their 3,333 examples per step, as long as a batch of that size is still before the bend.
 #
 # ## Several processes: workers
 #
-# On several machines every process is a **worker**. All run the same script. The variable `TF_CONFIG` tells each the addresses of
-# all and its own number; `devices.create_strategy()` finds it and
-# returns a `MultiWorkerMirroredStrategy`. Here two real processes talk over this machine's network stack. (Keras 3's `fit` does
-# not work under this strategy, so the script uses the course's loop. The order of the data depends on the seed
-# alone: that will be worth something in a moment.)
-# %% [markdown] lang="zh" of="0ce24996"
-# 走了两步；最后五十个样本留在累加器里，等下一轮。学习率计划数的是*步*，不是批：按批写的计划，速度只有应有的四分之一。
-# 到了多个副本上，优化器自带的累积根本跑不起来（[keras#20582](https://github.com/keras-team/keras/issues/20582)）；
-# `training.fit` 和 `training.distributed_fit` 的 `accumulate=` 可以，刚才已经看到它给出同样的数值。
-# 梯度累积做不到的事：批量归一化看到的仍是一次 25 个样本。
+# On several machines every process is a **worker**. All of them run the same script. The variable `TF_CONFIG` tells each one the
+# addresses of all and its own number; `devices.create_strategy()` finds it and returns a `MultiWorkerMirroredStrategy`.
 #
-# 在一个设备上，它省内存，不省时间。在多个设备上，它也省时间，省多少，前面的公式说得很清楚：一个副本先把 $k$ 块累加起来，再做一次全归约，两次求和之间就处理了
-# $k\,t$ 个样本。两台用 Wi-Fi 相连的笔记本，每步的 3,333 个样本正是这样凑出来的，只要这么大的批还没有过拐弯处。
+# Here two real processes talk over this machine's network stack. (Keras 3's `fit` does not work under this strategy, so the script
+# uses the course's loop. The order of the data depends on the seed alone. That will be useful in a moment.)
+# %% [markdown] lang="zh" of="9c15e4e2"
+# 走了两步，最后五十个样本留在累加器里，等下一轮。学习率调度数的是**步**，不是小批；按小批来写，学习率变化的速度就只有应有的四分之一。
+# 到了多个副本上，优化器自带的累积根本跑不起来（[keras#20582](https://github.com/keras-team/keras/issues/20582)）；
+# `training.fit` 和 `training.distributed_fit` 的 `accumulate=` 可以，前面已经看到它给出同样的结果。
+# 有一件事梯度累积做不到：批量归一化看到的仍是一次 25 个样本。
+#
+# 在一个设备上，它省内存，不省时间。在多个设备上，它也省时间，省多少，前面的公式说得很清楚：一个副本先把 $k$ 份累加起来，再做一次全归约，
+# 两次求和之间就处理了 $k\,t$ 个样本。两台用 Wi-Fi 相连的笔记本电脑，就可以这样凑够每步的 3,333 个样本，只要这么大的批量还没有过拐弯处。
 #
 # ## 多个进程：工作进程
 #
 # 在多台机器上，每个进程是一个**工作进程**（worker），大家运行同一个脚本。环境变量 `TF_CONFIG` 告诉每个进程所有进程的地址，以及它自己是第几个；
-# `devices.create_strategy()` 看到它，就返回 `MultiWorkerMirroredStrategy`。下面是两个真正的进程，通过本机的网络协议栈通信。
-# （Keras 3 的 `fit` 在这种策略下不能用，所以脚本用的是本课程自己的循环。数据的次序只取决于种子：马上就会看到这有什么好处。）
+# `devices.create_strategy()` 看到它，就返回 `MultiWorkerMirroredStrategy`。
+#
+# 下面是两个真正的进程，通过本机的网络协议栈通信。（Keras 3 的 `fit` 在这种策略下不能用，所以脚本用的是本课程自己的循环。
+# 数据的次序只取决于种子，马上就会看到这有什么好处。）
 # %%
 SCRIPT = """
 import os, sys
@@ -818,16 +900,24 @@ if enough and SEED == 0:
     training.distributed_fit(alone, images, labels[:2_000], epochs=epochs, batch_size=100, strategy=one_device)
     mine = np.concatenate([variable.numpy().ravel() for variable in alone.variables])
     proofs.equal({"two workers": final_weights(work, 0)[: len(mine)], "one process": mine})
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["predict"]
+# Both workers ended with code 0, they hold the same weights, and these are the weights of one process that trained alone.
+#
 # ## A worker dies
 #
-# Now the second worker ends without a word in the middle of the third epoch, as if somebody had pulled the plug. **Predict** three
-# things: what does the first worker do? What is lost? After a restart of both, are the final weights those
-# of the run that never stopped, or only similar? (TensorFlow has to start four more times: not in the smoke profile.)
-# %% [markdown] lang="zh" of="85e414a4"
+# Now the second worker ends without a word in the middle of the third epoch, as if somebody had pulled the plug.
+#
+# **Predict** three things. What does the first worker do? What is lost? And after both are started again, are the final weights
+# those of the run that never stopped, or only similar? (TensorFlow has to start four more times, so the smoke profile leaves this
+# out.)
+# %% [markdown] lang="zh" of="c819d961" tags=["predict"]
+# 两个进程都以 0 退出，手里的权重相同，而且就是一个进程独自训练得到的权重。
+#
 # ## 一个工作进程死了
 #
-# 现在让第二个工作进程在第三轮中途一声不响地结束，就像有人拔了插头。**先猜**三件事：第一个进程会怎样？损失了什么？两个都重新启动之后，最后的权重与从未中断的训练完全一样，还是只是相近？
+# 现在让第二个工作进程在第三轮中途一声不响地结束，就像有人拔了插头。
+#
+# **先猜**三件事：第一个进程会怎样？损失了什么？两个都重新启动之后，最后的权重与从未中断的训练完全一样，还是只是相近？
 # （TensorFlow 要再启动四次，smoke 配置里不做。）
 # %% tags=["nbval-ignore-output"]
 if enough and profiles.name() != "smoke":
@@ -842,22 +932,25 @@ if enough and profiles.name() != "smoke":
     print("exit codes · 退出码:", [one.code for one in again])
     print(again[0].printed)
     proofs.equal({"never stopped": final_weights(work, 0), "killed and restarted": final_weights(restarted, 0)}, tolerance=0)
-# %% [markdown] lang="en"
-# The survivor cannot go on: it waits for a sum that never comes, is told after some seconds that the other is gone, and ends with
-# an error. A synchronous run is as reliable as its least reliable member. What is lost is the half epoch since the last save, no more. And
-# the result is equal *to the last bit*, because everything that the run depends on was saved or can be
-# computed again: weights, momentum, and the order of the data. (Forget the momentum and see: leave
-# `model.optimizer.variables` out of `state` in `course_utils/checkpoints.py`.)
+# %% [markdown] lang="en" tags=["answer"]
+# **Answer.** The survivor cannot go on. It waits for a sum that never comes, is told after some seconds that the other worker is
+# gone, and ends with an error. A synchronous run is as reliable as its least reliable member. What is lost is the half epoch since
+# the last save, and no more: {{restart.stored_epochs:.0f}} epochs were in the shared folder. After the restart the result is equal
+# *to the last bit*, because everything that the run depends on was saved or can be computed again: weights, momentum, and the
+# order of the data. (To see what the momentum does, leave `model.optimizer.variables` out of `state` in
+# `course_utils/checkpoints.py`.)
 #
-# Who saves? The obvious way is that every worker saves its own file after each epoch. Then suppose that a worker dies between two
-# saves: worker 0 has stored epoch 3, worker 1 still has epoch 2. After the restart the all-reduces pair the gradients of *different
-# weights*. Nothing fails and the loss falls, until worker 1 waits at the end for a partner that has finished. So
-# `checkpoints=` works differently: worker 0 alone writes, into a folder that all workers share; two epochs are kept; and before
-# anybody continues, the workers tell each other by a small all-reduce which epoch each of them sees, and all load the same file.
-# For training on one device, `training.fit` has `COURSE_WORK` (in the full profile): a run goes on after its last complete epoch,
-# near the uninterrupted one, and exactly at it only with `shuffle=False`. Keras' own callback is `BackupAndRestore`.
+# Who saves? The obvious way is that every worker saves its own file after each epoch. Now imagine a death that this chapter does
+# not stage: a worker dies between two saves, so worker 0 has stored epoch 3 and worker 1 still has epoch 2. After the restart the
+# all-reduces would pair the gradients of *different weights*. Nothing fails and the loss falls, until worker 1 waits at the end for
+# a partner that has finished. So `checkpoints=` works differently. Worker 0 alone writes, into a folder that all workers share, and
+# keeps two epochs. Before anybody continues, the workers tell each other by a small all-reduce which epoch each of them sees, and all
+# load the same file.
 #
-# ### How often should one save?
+# For training on one device, `training.fit` has `COURSE_WORK` (in the full profile): a run goes on after its last complete epoch.
+# It ends near the uninterrupted run, and exactly at it only with `shuffle=False`. Keras's own callback is `BackupAndRestore`.
+#
+# ### How often should you save?
 #
 # Let saving take $\delta$ seconds and let something fail every $M$ seconds on average. Saving every $\tau$ seconds costs the
 # share $\delta/\tau$; a failure costs half an interval on average, the share $\tau/(2M)$:
@@ -866,16 +959,20 @@ if enough and profiles.name() != "smoke":
 #
 # ([Young 1974](https://doi.org/10.1145/361147.361115)). With $R$ machines, failures come $R$ times as often. Meta counted 419
 # unexpected interruptions in 54 days on 16,384 GPUs ([Llama 3, 2024](https://arxiv.org/abs/2407.21783)): one every three hours.
-# Below, the formula beside a simulated year. (It is an
-# approximation for small losses: it need be right only at the bottom of the valley.)
-# %% [markdown] lang="zh" of="4f4e1b82"
-# 幸存者没法继续：它等一个永远等不来的总和，几秒后得知同伴没了，便报错结束。同步训练有多可靠，取决于最不可靠的那个成员。损失的只是最后一次保存之后的那半轮。
-# 结果则*逐位*相等，因为训练所依赖的一切，不是存下来了，就是能重新算出来：权重、动量、数据的次序。（忘掉动量会怎样？在 `course_utils/checkpoints.py` 的 `state`
-# 里去掉 `model.optimizer.variables` 试试。）
 #
-# 由谁来保存？最容易想到的办法是：每个进程每轮之后各存各的文件。那么，设想有个进程死在两次保存之间：0 号已经存下第 3 轮，1 号手里还是第 2 轮。
-# 重新启动之后，全归约加在一起的，是*不同权重*的梯度。什么错都不报，损失照样下降，直到最后 1 号等一个早已结束的同伴。所以 `checkpoints=`
-# 换了做法：只有 0 号写，写进所有进程共享的文件夹；保留最近两轮；继续之前，各进程先用一次小小的全归约互相通报自己看到的是第几轮，然后全都载入同一个文件。
+# The figure compares the formula with a simulated year. (It is an approximation for small losses, so it needs to be right only at
+# the bottom of the valley.)
+# %% [markdown] lang="zh" of="641d3575" tags=["answer"]
+# **答案。** 幸存者没法继续：它等一个永远等不来的总和，几秒后得知同伴没了，便报错结束。同步训练有多可靠，取决于最不可靠的那个成员。
+# 损失的只是最后一次保存之后的那半轮，共享文件夹里已经存下了 {{restart.stored_epochs:.0f}} 轮。重新启动之后，结果**一位不差**，
+# 因为训练所依赖的一切，不是存下来了，就是能重新算出来：权重、动量、数据的次序。
+# （想知道动量有什么用，可以在 `course_utils/checkpoints.py` 的 `state` 里去掉 `model.optimizer.variables` 试试。）
+#
+# 由谁来保存？最容易想到的办法是每个进程每轮之后各存各的文件。那么设想这样一种情形（这里没有实际演示）：有个进程死在两次保存之间，
+# 0 号已经存下第 3 轮，1 号手里还是第 2 轮。重新启动之后，全归约加在一起的，就是**不同权重**的梯度了。什么错都不报，损失照样下降，
+# 直到最后 1 号等一个早已结束的同伴。所以 `checkpoints=` 换了做法：只有 0 号写，写进所有进程共享的文件夹，并保留最近两轮；
+# 继续之前，各进程先用一次小小的全归约互相通报自己看到的是第几轮，然后全都载入同一个文件。
+#
 # 在一个设备上训练时，`training.fit` 有 `COURSE_WORK`（full 配置）：从最后完整的一轮之后接着训练，结果与不中断时相近，只有 `shuffle=False` 时才完全相等。
 # Keras 自己的回调是 `BackupAndRestore`。
 #
@@ -885,8 +982,9 @@ if enough and profiles.name() != "smoke":
 #
 # $$ \text{损失} \approx \frac{\delta}{\tau} + \frac{\tau}{2M} \quad\Rightarrow\quad \tau^\ast = \sqrt{2\,\delta\,M} $$
 #
-# （[Young，1974](https://doi.org/10.1145/361147.361115)）。机器多 $R$ 倍，故障就频繁 $R$ 倍。Meta 在 16,384 个 GPU 上，54 天里数到 419 次意外中断（[Llama 3，2024](https://arxiv.org/abs/2407.21783)）：每三小时一次。
-# 下面把公式与模拟的一年放在一起。（它是损失较小时的近似：只要谷底处准就够了。）
+# （[Young，1974](https://doi.org/10.1145/361147.361115)）。有 $R$ 台机器，故障就频繁到 $R$ 倍。Meta 在 16,384 个 GPU 上，54 天里数到 419 次意外中断（[Llama 3，2024](https://arxiv.org/abs/2407.21783)），平均每三小时一次。
+#
+# 下面把公式与模拟的一年放在一起。（它是损失较小时的近似，只要谷底处准就够了。）
 # %%
 saving, between_failures, year = 60.0, 3 * 3600.0, 365 * 86400.0  # seconds
 
@@ -914,6 +1012,9 @@ plots.show(figure, alt="Share of time lost against the saving interval: a valley
            alt_zh="损失的时间占比与保存间隔：一条谷形曲线，公式与模拟在谷底相符，点线正在那里；两端公式偏高。")
 print("best of nine intervals · 九个间隔中最好的:", round(intervals[int(np.argmin(simulation))] / 60), "min;  √(2δM):", round(best / 60), "min")
 # %% [markdown] lang="en"
+# At the bottom of the valley the formula and the simulated year agree: of the nine intervals tried, the best one is the one next to
+# $\sqrt{2\delta M}$. At both ends the formula lies too high.
+#
 # ## The same cell on other machines
 #
 # Nearly every chapter of this course begins with `strategy = devices.create_strategy()` and builds what it trains in
@@ -931,13 +1032,15 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 #
 # A GPU is used only if TensorFlow's CUDA libraries are installed: `python3 -m course_utils doctor` compares what the driver and what
 # TensorFlow sees. For a TPU the course's pinned TensorFlow has no package; `requirements-tpu.txt` has an older one. On GPUs set
-# `REPLICAS = 0` above. Keep an eye on the *global* batch: it has to grow with the devices if each is to have something
-# to do, and the learning rate with it, up to the bend that you have measured.
+# `REPLICAS = 0` above. Keep an eye on the *global* batch: it has to grow with the devices if each of them is to have something to do,
+# and the learning rate with it, up to the bend that you have measured.
 #
-# The folder `examples/` takes the same loop out of the notebook: `train.py` is one script for one CPU, several GPUs and
-# several workers, and beside it are a Slurm script, a Kubernetes manifest, and `python3 -m course_utils launch`, which starts
-# workers on this machine or over ssh.
-# %% [markdown] lang="zh" of="284953d8"
+# The folder `examples/` takes the same loop out of the notebook: `train.py` is one script for one CPU, several GPUs and several
+# workers. Beside it are a Slurm script, a Kubernetes manifest, and `python3 -m course_utils launch`, which starts workers on this
+# machine or over ssh.
+# %% [markdown] lang="zh" of="f8efb21c"
+# 谷底处，公式与模拟的一年相符：试过的九个间隔里，最好的正是离 $\sqrt{2\delta M}$ 最近的那个。两端公式偏高。
+#
 # ## 同一个单元格，换一台机器
 #
 # 本课程几乎每一章都以 `strategy = devices.create_strategy()` 开头，要训练的模型都在 `strategy.scope()` 里搭建
@@ -954,22 +1057,59 @@ print("best of nine intervals · 九个间隔中最好的:", round(intervals[int
 #
 # 只有装了 TensorFlow 的 CUDA 库，GPU 才会真正用上：`python3 -m course_utils doctor` 会比较驱动看到的与 TensorFlow 看到的。本课程锁定的 TensorFlow 版本没有
 # TPU 安装包，`requirements-tpu.txt` 里是较早的一版。有 GPU 时，把上面的 `REPLICAS` 改成 0。
-# 留意*全局*批：要让每个设备都有活干，它得随设备数一起变大，学习率也跟着变，直到你测出来的那个拐弯处。
+# 留意**全局**批：要让每个设备都有活干，它得随设备数一起变大，学习率也跟着变，直到你测出来的那个拐弯处。
 #
 # `examples/` 文件夹把同一个循环搬出了笔记本：`train.py` 一个脚本通用于一个 CPU、多个 GPU 和多个进程，旁边还有 Slurm 脚本、Kubernetes 清单，
-# 以及 `python3 -m course_utils launch`：在本机或通过 ssh 启动多个工作进程。
-# %% [markdown] lang="en"
+# 以及 `python3 -m course_utils launch`，它能在本机或通过 ssh 启动多个工作进程。
+# %% [markdown] lang="en" tags=["summary"]
+# ## What you measured
+#
+# - From batch 4 to batch 1024, SGD needed {{steps.sgd_4:.0f}} and {{steps.sgd_1024:.0f}} steps (three seeds:
+#   {{seeds:steps.sgd_4:.0f}} and {{seeds:steps.sgd_1024:.0f}}). The curve bends between 16 and 256 examples.
+# - Adam bends later: {{steps.adam_4:.0f}} steps, then {{steps.adam_64:.0f}} at batch 64, and {{steps.adam_1024:.0f}} at batch 1024.
+# - Four times the batch and four times the rate: SGD's steps divided by {{batch_times_4.sgd_linear_rule:.2f}}, Adam's by
+#   {{batch_times_4.adam_linear_rule:.2f}}. For SGD from batch 64 on, the rate alone does most of it.
+# - Two replicas end with one device's weights, and an epoch on one shared CPU takes {{replicas.epoch_time_ratio:.1f}} times as long.
+# - A worker killed in its third epoch, with {{restart.stored_epochs:.0f}} epochs stored: after the restart, the weights are equal to the
+#   last bit.
+#
+# | | formula |
+# |---|---|
+# | gradient from shares | $\nabla L = \sum_r \frac{n_r}{n} \nabla L_r$ |
+# | sent by each device of a ring | $2\,(R-1)\,M/R$ |
+# | efficiency, dense layers | $1 / \left(1 + \frac43 \frac{R-1}{R} \frac{F}{b\,t}\right)$ |
+# | variance of a batch from its shares | $\frac1R \sum_r v_r + \frac1R \sum_r (m_r - m)^2$ |
+# | linear scaling rule | batch $kB$, rate $k\eta$; for Adam rather $\sqrt{k}\,\eta$ |
+# | time between two saves | $\tau^\ast = \sqrt{2\,\delta\,M}$ |
+#
 # ### Exercise 1 · easy — how many small batches?
 #
-# A step shall use `global_batch` examples on `replicas` devices; a device can hold at most `most` examples at once. Write
-# `accumulation_steps(global_batch, replicas, most)`: the smallest number $k$ of batches that each device accumulates, so that
+# A step should use `global_batch` examples on `replicas` devices, and a device can hold at most `most` examples at once. Write
+# `accumulation_steps(global_batch, replicas, most)`: the smallest number $k$ of batches that each device has to accumulate, so that
 # all shares of all batches are **equally large whole numbers**. If `global_batch` cannot be shared evenly among the replicas,
 # raise a `ValueError`.
-# %% [markdown] lang="zh" of="fcaafeef"
+# %% [markdown] lang="zh" of="96fe7323" tags=["summary"]
+# ## 你测到了什么
+#
+# - 批量从 4 到 1024，SGD 的步数从 {{steps.sgd_4:.0f}} 降到 {{steps.sgd_1024:.0f}}（三个种子：{{seeds:steps.sgd_4:.0f}} 与 {{seeds:steps.sgd_1024:.0f}}），拐弯处在 16 与 256 之间。
+# - Adam 弯得更晚：批量为 4 时 {{steps.adam_4:.0f}} 步，64 时 {{steps.adam_64:.0f}} 步，1024 时 {{steps.adam_1024:.0f}} 步。
+# - 批量和学习率都变为四倍，SGD 的步数除以 {{batch_times_4.sgd_linear_rule:.2f}}，Adam 的除以 {{batch_times_4.adam_linear_rule:.2f}}；对 SGD，批量从 64 起，主要是学习率的功劳。
+# - 两个副本得到的权重与一个设备相等；它们共用一个 CPU，一轮的用时是原来的 {{replicas.epoch_time_ratio:.1f}} 倍。
+# - 一个工作进程死在第三轮，那时已存下 {{restart.stored_epochs:.0f}} 轮；重新启动之后，权重一位不差。
+#
+# | | 公式 |
+# |---|---|
+# | 由各份得到整批的梯度 | $\nabla L = \sum_r \frac{n_r}{n} \nabla L_r$ |
+# | 环上每个设备发送的个数 | $2\,(R-1)\,M/R$ |
+# | 全连接层的效率 | $1 / \left(1 + \frac43 \frac{R-1}{R} \frac{F}{b\,t}\right)$ |
+# | 由各份得到整批的方差 | $\frac1R \sum_r v_r + \frac1R \sum_r (m_r - m)^2$ |
+# | 线性缩放规则 | 批量 $kB$，学习率 $k\eta$；Adam 更接近 $\sqrt{k}\,\eta$ |
+# | 两次保存的间隔 | $\tau^\ast = \sqrt{2\,\delta\,M}$ |
+#
 # ### 练习 1 · 易 —— 累积几个小批？
 #
-# 每一步要在 `replicas` 个设备上用 `global_batch` 个样本，一个设备一次最多装得下 `most` 个。写出 `accumulation_steps(global_batch, replicas, most)`：每个设备最少要累积几个小批（$k$），
-# 使所有小批的每一份都是**一样大的整数**。如果 `global_batch` 不能在各副本之间平分，就抛出 `ValueError`。
+# 每一步要在 `replicas` 个设备上用 `global_batch` 个样本，一个设备一次最多装得下 `most` 个。写出 `accumulation_steps(global_batch, replicas, most)`：每个设备最少要累积几个小批（$k$ 个），
+# 才能使所有小批的每一份都是**一样大的整数**。如果 `global_batch` 不能在各副本之间平分，就抛出 `ValueError`。
 # %% tags=["exercise"]
 def accumulation_steps(global_batch, replicas, most):
     """Batches that each of the replicas adds up before a step."""
@@ -982,17 +1122,17 @@ def accumulation_steps(global_batch, replicas, most):
 # %% tags=["check"]
 exercises.check("09.accumulation_steps", accumulation_steps)
 # %% [markdown] lang="en" tags=["hint"]
-# First the share of one device. Rounding its quotient with `most` up is not enough: seven examples cannot be cut into two equal
-# batches. Try $k = 1, 2, 3, \dots$
-# %% [markdown] lang="zh" of="6ba32f28" tags=["hint"]
+# First work out the share of one device. Dividing it by `most` and rounding up is not enough: seven examples cannot be cut into two
+# equal batches. Try $k = 1, 2, 3, \dots$
+# %% [markdown] lang="zh" of="d5769936" tags=["hint"]
 # 先算一个设备分到多少。用它除以 `most` 再向上取整还不够：七个样本切不成一样大的两批。让 $k$ 从 1、2、3 一个个试过去。
 # %% [markdown] lang="en"
 # ### Exercise 2 · medium — one batch from unequal shares
 #
-# Synchronised batch normalisation with shares of different sizes. Write `whole_moments(means, variances, counts)`: from each
-# share's mean and variance, arrays (shares, features), and its number of examples (shares,), the mean and the variance of
-# **all** examples, both (features,). Variances as NumPy's `var`: divided by the number of examples.
-# %% [markdown] lang="zh" of="2f0fb155"
+# This is synchronised batch normalisation with shares of different sizes. Write `whole_moments(means, variances, counts)`. It gets
+# each share's mean and variance, arrays (shares, features), and each share's number of examples (shares,). It returns the mean and
+# the variance of **all** examples, both (features,). Variances are NumPy's `var`: divided by the number of examples.
+# %% [markdown] lang="zh" of="951f82d1"
 # ### 练习 2 · 中 —— 由大小不等的几份得到整批
 #
 # 各份大小不同时的同步批量归一化。写出 `whole_moments(means, variances, counts)`：参数是每一份的均值与方差，形状为（份数，特征数），以及每一份的样本数，形状为（份数，）；
@@ -1008,22 +1148,22 @@ def whole_moments(means, variances, counts):
 # %% tags=["check"]
 exercises.check("09.whole_moments", whole_moments)
 # %% [markdown] lang="en" tags=["hint"]
-# The formula above has $1/R$ where unequal shares have $n_r/n$: in the mean, in the mean of the variances, and in the variance of
-# the means.
-# %% [markdown] lang="zh" of="0740b65f" tags=["hint"]
+# The formula above has $1/R$ where unequal shares need $n_r/n$. It occurs three times: in the mean, in the mean of the variances,
+# and in the variance of the means.
+# %% [markdown] lang="zh" of="c1cac7cb" tags=["hint"]
 # 上面公式里的 $1/R$，各份不等时要换成 $n_r/n$：求均值时、平均各份方差时、求均值的方差时，三处都要换。
 # %% [markdown] lang="en"
 # ### Exercise 3 · hard — another way to add up
 #
-# The ring needs $2(R-1)$ rounds; over a slow start-up of each message that hurts. The **butterfly** needs $\log_2 R$ (for $R$ a
-# power of two): in round $j = 0, 1, \dots$ device $d$ exchanges its whole vector with device $d \oplus 2^j$ (the number with
-# bit $j$ flipped) and adds. Write `butterfly(vectors)`: returns the list of every device's result and how many numbers *one*
-# device has sent. Do not change the vectors that were given.
-# %% [markdown] lang="zh" of="325326d1"
+# The ring needs $2(R-1)$ rounds, which is slow when every message takes long to start. The **butterfly** needs $\log_2 R$ rounds
+# (for $R$ a power of two): in round $j = 0, 1, \dots$ device $d$ and device $d \oplus 2^j$ (the number with bit $j$ flipped) send each
+# other their whole vectors and add. Write `butterfly(vectors)`: it returns the list of every device's result, and how many numbers
+# *one* device has sent. Do not change the vectors that were given.
+# %% [markdown] lang="zh" of="62e31129"
 # ### 练习 3 · 难 —— 另一种加法
 #
-# 环要 $2(R-1)$ 个回合；如果每条消息的启动都很慢，就吃亏了。**蝶形**（butterfly）只要 $\log_2 R$ 个回合（$R$ 是 2 的幂）：在第 $j = 0, 1, \dots$ 个回合，设备 $d$ 与设备 $d \oplus 2^j$（把编号的第 $j$ 位翻转）
-# 交换整个向量，然后相加。写出 `butterfly(vectors)`：返回各设备结果组成的列表，以及*一个*设备发送了多少个数。不要改动传进来的向量。
+# 环要 $2(R-1)$ 个回合，如果每条消息启动都很慢，就吃亏了。**蝶形**（butterfly）只要 $\log_2 R$ 个回合（$R$ 是 2 的幂）：在第 $j = 0, 1, \dots$ 个回合，设备 $d$ 与设备 $d \oplus 2^j$（把编号的第 $j$ 位翻转）
+# 交换整个向量，然后相加。写出 `butterfly(vectors)`：返回各设备结果组成的列表，以及**一个**设备发送了多少个数。不要改动传进来的向量。
 # %% tags=["exercise"]
 def butterfly(vectors):
     """Every device's sum of all vectors, and how many numbers each has sent."""
@@ -1038,20 +1178,21 @@ def butterfly(vectors):
 # %% tags=["check"]
 exercises.check("09.butterfly", butterfly)
 # %% [markdown] lang="en" tags=["hint"]
-# In Python `device ^ distance` flips one bit; the distances are 1, 2, 4, … below $R$. All exchange at the same time: build the
+# In Python `device ^ distance` flips one bit; the distances are 1, 2, 4, … below $R$. All devices send at the same time: build the
 # new list from the old one, and do not write into the old one on the way.
-# %% [markdown] lang="zh" of="901c0927" tags=["hint"]
+# %% [markdown] lang="zh" of="e183641d" tags=["hint"]
 # Python 的 `device ^ distance` 翻转一位；距离依次是 1、2、4……，小于 $R$。大家是同时交换的：新列表要全部由旧列表算出，途中不要改写旧列表。
 # %% tags=["quiz", "nbval-ignore-output"]
 exercises.quiz("09")
 # %% [markdown] lang="en"
 # ## Where it is used, and what to read
 #
-# Data parallelism trains nearly everything that needs more than one device. Models that do not fit into one are cut as well:
+# Data parallelism trains nearly everything that needs more than one device. Models that do not fit into one device are cut as well:
 # layer by layer (*pipeline*, [Huang et al. 2018](https://arxiv.org/abs/1811.06965)), inside the layers (*tensor parallel*,
 # [Shoeybi et al. 2019](https://arxiv.org/abs/1909.08053)), or, with the data still parallel, the optimizer's state, then the gradients, then
-# the weights (*ZeRO*, [Rajbhandari et al. 2019](https://arxiv.org/abs/1910.02054)). Keras' `keras.distribution` cuts data and tensors (it has no pipeline), and does so on JAX. The
-# opposite road, many steps between two exchanges, is chapter 8d's federated averaging.
+# the weights (*ZeRO*, [Rajbhandari et al. 2019](https://arxiv.org/abs/1910.02054)). `keras.distribution` cuts data and tensors
+# (it has no pipeline), and does so on JAX. Chapter 8d's federated averaging goes the opposite way: many steps before
+# the devices talk again.
 #
 # - TensorFlow's own guide, [*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training).
 # - Goyal et al. 2017, [*Accurate, large minibatch SGD: training ImageNet in 1 hour*](https://arxiv.org/abs/1706.02677): the
@@ -1059,24 +1200,26 @@ exercises.quiz("09")
 # - Shallue et al. 2018, [*Measuring the effects of data parallelism on neural network
 #   training*](https://arxiv.org/abs/1811.03600): this chapter's experiment, on a large scale.
 #
-# **What the full profile changes.** A sixth batch size, four times as large, and one more learning rate for each. In the stored
-# full run (one seed, `notebooks/results/full-09.json`; a few minutes) it confirms the bend: from 1,024 to 4,096 examples SGD
-# saves three steps of 116, Adam five of 31, so that nearly all of the additional examples are wasted.
+# **What the full profile changes.** It adds a sixth batch size, four times as large, and one more learning rate for each. In the stored
+# full run (one seed, `notebooks/results/full-09.json`; a few minutes) the bend is confirmed: from 1,024 to 4,096 examples SGD goes from
+# {{full:steps.sgd_1024:.0f}} to {{full:steps.sgd_4096:.0f}} steps, Adam from {{full:steps.adam_1024:.0f}} to
+# {{full:steps.adam_4096:.0f}}, so that nearly all of the additional examples are wasted.
 #
 # Next: chapter 9a makes one device faster.
-# %% [markdown] lang="zh" of="3e796aae"
-# ## 用在哪里，读些什么
+# %% [markdown] lang="zh" of="ca2954a7"
+# ## 应用与延伸阅读
 #
-# 凡是一个设备不够用的训练，几乎都用数据并行。一个设备装不下的模型还要再切：按层切（*流水线并行*，[Huang 等，2018](https://arxiv.org/abs/1811.06965)），在层内部切（*张量并行*，
-# [Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），或者在数据并行之下，依次把优化器的状态、梯度、直到权重也切开（*ZeRO*，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。Keras 的 `keras.distribution` 能切数据和张量（没有流水线），而且只在 JAX 后端上起作用。
-# 反过来的路，即走很多步才交换一次，就是第 8d 章的联邦平均。
+# 凡是一个设备不够用的训练，几乎都用数据并行。一个设备装不下的模型还要再切：按层切（流水线并行，pipeline，[Huang 等，2018](https://arxiv.org/abs/1811.06965)），在层内部切（张量并行，tensor parallel，[Shoeybi 等，2019](https://arxiv.org/abs/1909.08053)），
+# 或者在数据并行之下，依次把优化器的状态、梯度、直到权重也切开（ZeRO，[Rajbhandari 等，2019](https://arxiv.org/abs/1910.02054)）。`keras.distribution` 能切数据和张量（没有流水线），而且只在 JAX 后端上起作用。
+# 反过来，走很多步才交换一次的，就是第 8d 章的联邦平均。
 #
 # - TensorFlow 官方指南，[*Distributed training with TensorFlow*](https://www.tensorflow.org/guide/distributed_training)。
 # - Goyal 等，2017，[*Accurate, large minibatch SGD: training ImageNet in 1 hour*](https://arxiv.org/abs/1706.02677)：线性规则，以及它在开头需要的预热。
 # - Shallue 等，2018，[*Measuring the effects of data parallelism on neural network training*](https://arxiv.org/abs/1811.03600)：本章的实验，规模大得多。
+# - 中文读物：《动手学深度学习》12.5 节“多 GPU 训练”和 12.7 节“参数服务器”。
 #
-# **换成 full 配置会怎样。** 多一种四倍大的批，每种批多试一个学习率。在保存的 full 运行里（一个种子，见
-# `notebooks/results/full-09.json`，只要几分钟），拐弯得到了证实：批从 1,024 加到 4,096，SGD 在 116 步里只省下三步，Adam 在 31
-# 步里省下五步，多出来的样本几乎全白费了。
+# **换成 full 配置会怎样。** 多一种四倍大的批量，每种批量多试一个学习率。保存的 full 运行（一个种子，见
+# `notebooks/results/full-09.json`，只要几分钟）证实了拐弯：批量从 1,024 加到 4,096，SGD 从 {{full:steps.sgd_1024:.0f}} 步降到 {{full:steps.sgd_4096:.0f}} 步，
+# Adam 从 {{full:steps.adam_1024:.0f}} 步降到 {{full:steps.adam_4096:.0f}} 步，多出来的样本几乎全白费了。
 #
 # 接下来：第 9a 章让一个设备跑得更快。

@@ -108,7 +108,7 @@ ANSWERS = {
         "wrong": [
             (_below_p_only, "carries the sum"),
             (_not_normalised, "sum to 1"),
-            (_sorted_places, "old places"),
+            (_sorted_places, "old positions"),
             (_one_too_many, "one too many"),
             (_threshold, "0.4 and 0.3"),
             (_changes_input, "copy"),
@@ -131,7 +131,7 @@ ANSWERS = {
                 "second line",
             ),
             (_end_is_always_open, "only characters"),
-            (_width_fixed, "do not fix"),
+            (_width_fixed, "write a number"),
             (
                 lambda written, width, vocabulary: np.flatnonzero(_allowed(written, width, vocabulary)),
                 "boolean",

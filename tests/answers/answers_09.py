@@ -94,7 +94,7 @@ ANSWERS = {
         "wrong": [
             (
                 _moments_with(lambda m, w: m.mean(axis=0), lambda m, v, w, mean: v.mean(axis=0)),
-                "weigh the means",
+                "weight the means",
             ),
             (_moments_with(_mean, lambda m, v, w, mean: (w * v).sum(axis=0)), "variance of the means"),
             (
@@ -118,7 +118,7 @@ ANSWERS = {
             (_in_place, "same time"),
             (_changes_what_was_given, "have changed"),
             (_one_round, "first round"),
-            (lambda vectors: (_butterfly(vectors)[0], _butterfly(vectors)[1] * len(vectors)), "*one* device"),
+            (lambda vectors: (_butterfly(vectors)[0], _butterfly(vectors)[1] * len(vectors)), "one device"),
             (lambda vectors: (_butterfly(vectors)[0], int(math.log2(len(vectors)))), "whole vector"),
             (
                 lambda vectors: (_butterfly(vectors)[0], 2 * (len(vectors) - 1) * 6 // len(vectors)),
