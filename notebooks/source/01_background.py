@@ -100,7 +100,7 @@ results.cost("01")
 # %% [markdown] lang="zh" of="0a2ee7c5"
 # ## 任务：输入 784 个数，输出一个数字
 #
-# MNIST 是一批手写数字图片，来自美国的表格。每张图有 28 × 28 个像素，每个像素是 0（黑）到 255（白）之间的一个数。
+# MNIST 是一批手写数字图片，取自美国人填写的表格。每张图有 28 × 28 个像素，每个像素是 0（黑）到 255（白）之间的一个数。
 # 每张图都附有正确答案，称为**标签**（label）。把像素除以 255，使它们落在 0 与 1 之间，再把 28 行首尾相接，一张图就成了 784 个数。
 #
 # 全部样本（一个样本就是一张手写数字图）分成三份，各有各的用处：
@@ -135,24 +135,25 @@ pad
 # ## One weight, one loss
 #
 # Before ten digits and thousands of numbers, learn something with a single one. The task: from the amount of ink in the *upper* half of
-# a digit, guess the amount in its *lower* half. The rule is as small as a rule can be,
+# a digit (the mean of its pixels, here from 0 to 10; the ink is white), guess the amount in its *lower* half. The rule is as small as a rule can be,
 #
 # $$ \text{lower} \approx w \cdot \text{upper}, $$
 #
 # with one number to be found, the **weight** $w$. How good is a weight? We need one number that says how wrong it is on all
-# examples together, and call it the **loss**. Here we take the mean of the squared errors over the $m$ digits:
+# examples together, and call it the **loss**. Here we take the mean of the squared errors over the $m$ digits (squared, so that
+# errors above and below do not cancel):
 #
 # $$ L(w) = \frac{1}{m} \sum_{i=1}^{m} \left(w\, x_i - y_i\right)^2 $$
 
-# %% [markdown] lang="zh" of="b967515e"
+# %% [markdown] lang="zh" of="e3b7d0bd"
 # ## 一个权重，一个损失
 #
-# 先不管十个类别、几千个数，只用一个数来学点东西。任务是：已知一张图上半部分的墨量，猜下半部分的墨量。规则简单到不能再简单：
+# 先不管十个类别、784 个像素，只用一个数来学点东西。任务是：已知一张图上半部分的墨量（像素的平均值；笔迹是白的，所以越大墨越多），猜下半部分的墨量。规则简单到不能再简单：
 #
 # $$ \text{下半} \approx w \cdot \text{上半}, $$
 #
-# 要找的只有一个数，就是**权重**（weight）$w$。一个权重好不好，怎么说？需要用一个数来概括它在所有样本上总共错了多少，
-# 这个数叫**损失**（loss）。这里取 $m$ 个样本误差平方的平均值：
+# 要找的只有一个数，就是**权重**（weight）$w$。一个权重好不好，怎么说？需要用一个数来概括它在所有样本上总的来说错了多少，
+# 这个数叫**损失**（loss）。这里取 $m$ 个样本误差平方的平均值（取平方，偏高和偏低的误差才不会互相抵消）：
 #
 # $$ L(w) = \frac{1}{m} \sum_{i=1}^{m} \left(w\, x_i - y_i\right)^2 $$
 
@@ -182,11 +183,11 @@ first_figures.one_weight(upper, lower, loss)
 # $$ w \leftarrow w - \eta\, \frac{dL}{dw}, \qquad \frac{dL}{dw} = \frac{1}{m} \sum_{i=1}^{m} 2\,(w\, x_i - y_i)\, x_i $$
 #
 # This is **gradient descent**. The number $\eta$ ("eta") is the **learning rate**: we choose it, and it stays the same. To check
-# the formula for the slope, **nudge** the weight by a thousandth in both directions and look at how much the loss changes.
+# the formula for the slope, **nudge** the weight by 0.001 in both directions and look at how much the loss changes.
 #
 # **Predict:** we start at $w = 0$ and take eight steps with $\eta = 0.03$, $0.3$ and $0.65$. Where does each one end?
 
-# %% [markdown] lang="zh" of="eb694aaf" tags=["predict"]
+# %% [markdown] lang="zh" of="bb14c7bf" tags=["predict"]
 # 每个权重有一个损失，画出来像一只碗。碗底在 1 的右边一点，那就是我们要找的权重：下半部分的墨比上半部分稍多。
 #
 # ## 朝下坡走
@@ -197,7 +198,7 @@ first_figures.one_weight(upper, lower, loss)
 # $$ w \leftarrow w - \eta\, \frac{dL}{dw}, \qquad \frac{dL}{dw} = \frac{1}{m} \sum_{i=1}^{m} 2\,(w\, x_i - y_i)\, x_i $$
 #
 # 这就是**梯度下降**（gradient descent）。$\eta$（读作 eta）叫**学习率**（learning rate），由我们选定，中途不变。斜率的公式对不对？
-# 把权重往两边各**拨动**（nudge）千分之一，看损失变了多少，一比便知。
+# 把权重往两边各**拨动**（nudge）0.001，看损失变了多少，一比便知。
 #
 # **先猜：** 从 $w = 0$ 出发走八步，学习率分别取 $0.03$、$0.3$、$0.65$，各会走到哪里？
 
@@ -219,10 +220,11 @@ first_figures.steps(loss, {rate: descend(rate) for rate in [0.03, 0.3, 0.65]})
 first_figures.rate_slider(loss, descend)
 
 # %% [markdown] lang="en" tags=["answer"]
-# **Answer.** With 0.03 the steps are so short that eight of them end half-way. With 0.3 the bottom is reached after
-# two or three steps, and the steps get shorter by themselves, since the slope does. With 0.65 each step lands on the other
+# **Answer.** With 0.03 the steps are so short that eight of them end half-way; they also get shorter by themselves, since the
+# slope does. With 0.3 the first step all but lands at the bottom. With 0.65 each step lands on the other
 # side of the valley, *higher* than before: the loss grows without end. A loss that rises or turns into `nan` is the usual
-# sign of a learning rate that is too large. (The slider tries other rates: from which one on do the steps climb?)
+# sign of a learning rate that is too large. (The slider tries other rates. Somewhere between 0.3 and 0.65 the steps begin to climb;
+# find the place.)
 #
 # ## The chain rule, by hand
 #
@@ -240,10 +242,10 @@ first_figures.rate_slider(loss, descend)
 # The values are computed from left to right (**forward**), the slopes from right to left (**backward**): each slope is the
 # one to its right times the slope of the step in between. Try it on paper first.
 
-# %% [markdown] lang="zh" of="14125e69" tags=["answer"]
-# **答案。** 学习率 0.03 时步子太短，八步只走了半程。0.3 时两三步就到了碗底，而且步子自己会越来越短，因为斜率越来越小。
+# %% [markdown] lang="zh" of="9371e5c3" tags=["answer"]
+# **答案。** 学习率 0.03 时步子太短，八步只走了半程；步子自己还会越来越短，因为斜率越来越小。0.3 时第一步就差不多到了碗底。
 # 0.65 时每一步都跨到对面更高的地方，损失无止境地增大。训练时如果损失上升，或者变成 `nan`，多半就是学习率太大了。
-# （拖动滑块试试别的学习率：从多大开始，越走越高？）
+# （拖动滑块试试别的学习率：从 0.3 到 0.65 之间的某处开始，就会越走越高，把它找出来。）
 #
 # ## 链式法则，手算一遍
 #
@@ -252,7 +254,7 @@ first_figures.rate_slider(loss, descend)
 #
 # $$ z = w\,x, \qquad e = z - y, \qquad L = e^2 $$
 #
-# $w$ 动一点，$z$ 的变动是它的 $x$ 倍；$z$ 动多少，$e$ 就动多少；$L$ 的变动又是 $e$ 的 $2e$ 倍。所以各步的斜率要相乘，
+# $w$ 动一点，$z$ 的变动是它的 $x$ 倍；$z$ 动多少，$e$ 就动多少；$L$ 的变动又是 $e$ 的变动的 $2e$ 倍。所以各步的斜率要相乘，
 # 这就是**链式法则**（chain rule）：
 #
 # $$ \frac{dL}{dw} = \frac{dL}{de} \cdot \frac{de}{dz} \cdot \frac{dz}{dw} = 2e \cdot 1 \cdot x $$
@@ -275,8 +277,8 @@ print(f"{slope_w = }, {nudged = :.3f}")
 first_figures.chain(w=(w, slope_w), z=(z, slope_z), e=(e, slope_e), L=(L, 1))
 
 # %% [markdown] lang="en" tags=["predict"]
-# The nudge gives almost the same number (almost, since a thousandth is not infinitely little). The slope is negative: a
-# larger weight would make the loss smaller.
+# The nudge gives almost the same number. (Almost, since this time the weight was nudged to one side only, and the curve bends on the
+# way; nudged to both sides, as before, the errors would cancel.) The slope is negative: a larger weight would make the loss smaller.
 #
 # ## Two weights and a bend
 #
@@ -292,8 +294,9 @@ first_figures.chain(w=(w, slope_w), z=(z, slope_z), e=(e, slope_e), L=(L, 1))
 #
 # **Predict:** what is the slope of $w_1$ when $z$ is negative?
 
-# %% [markdown] lang="zh" of="5f0c10c4" tags=["predict"]
-# 拨动得到的数几乎一样（之所以是“几乎”，是因为千分之一毕竟不是无穷小）。斜率是负的：权重再大一点，损失就会小一点。
+# %% [markdown] lang="zh" of="86605ccd" tags=["predict"]
+# 拨动得到的数几乎一样。（之所以是“几乎”，是因为这次只往一边拨，而曲线是弯的；像前面那样两边都拨，误差就会抵消。）
+# 斜率是负的：权重再大一点，损失就会小一点。
 #
 # ## 两个权重，中间弯一下
 #
@@ -328,42 +331,43 @@ for w1 in [0.5, -0.5]:
 # **Answer.** It is 0: the ReLU lets nothing through, forward or backward, so this example cannot change $w_1$. For positive $z$ the
 # slope is $2(s-y) \cdot w_2 \cdot 1 \cdot x = 8 \cdot 3 \cdot 1 \cdot 2 = 48$.
 #
-# That is all of **backpropagation**: *the error goes back along the same connections, and each weight gets the error that
+# That is **backpropagation** along one path: *the error goes back along the same connections, and each weight gets the error that
 # arrives at it times its own input.* ("Error" is short for: the slope of the loss with respect to the number at that point.
-# [Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0)) What remains is to do it for many numbers at a time.
+# [Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0)) What remains is to do it for many numbers, and for
+# several paths at once.
 #
 # ## Ten answers instead of one: softmax
 #
 # A digit is not an amount, so the network should not output one number. It outputs ten, one **score** per class (a score
 # is also called a *logit*): the higher, the more the picture looks like that class. **Softmax** turns scores into
-# probabilities: positive numbers that add up to 1.
+# probabilities. The exponential makes every score positive, and dividing by the sum makes them add up to 1:
 #
 # $$ P_k = \frac{e^{s_k}}{\sum_j e^{s_j}} $$
 #
 # The loss looks at one of them, the probability $P_y$ of the right class $y$. It is the **cross entropy**
-# $L = -\log P_y$: zero if the network gave probability 1 to the truth, and without limit as $P_y$ goes to 0. $\log$ is the natural
-# logarithm here, and the unit of the loss is then the **nat** (with the logarithm to base 2 it would be the bit).
+# $L = -\log P_y$: zero if the network gave probability 1 to the truth, and it grows without limit as $P_y$ goes to 0, so being
+# confidently wrong is very expensive. $\log$ is the natural logarithm here, and the unit of the loss is then called the **nat**.
 #
 # (In the code, the largest score is subtracted first. Numerator and denominator then shrink by the same factor, and no exponential
 # gets too large for the computer.)
 
-# %% [markdown] lang="zh" of="befa3ac4" tags=["answer"]
+# %% [markdown] lang="zh" of="894335f4" tags=["answer"]
 # **答案。** 是 0：ReLU 把路断了，前向不通，反向也不通，所以这个样本改变不了 $w_1$。$z$ 为正时，斜率是
 # $2(s-y) \cdot w_2 \cdot 1 \cdot x = 8 \cdot 3 \cdot 1 \cdot 2 = 48$。
 #
-# **反向传播**（backpropagation）就是这么回事：误差沿原路返回，每个权重得到“传到它这里的误差，乘以它自己的输入”
+# 沿着一条路的**反向传播**（backpropagation）就是这么回事：误差沿原路返回，每个权重得到“传到它这里的误差，乘以它自己的输入”
 # （“误差”是简称，指损失对那一处的数的斜率；[Rumelhart、Hinton 与 Williams，1986](https://doi.org/10.1038/323533a0)）。
-# 剩下的事，只是一次算许多个数。
+# 剩下的事，是一次算许多个数，并且同时走许多条路。
 #
 # ## 答案有十个：softmax
 #
 # 数字是类别，不是数量，所以网络不该只输出一个数。它输出十个，每个类别一个**得分**（score，也叫 logit，《动手学深度学习》
-# 称为未规范化的预测）：得分越高，就越像这个类别。**softmax** 把得分变成概率，也就是合计为 1 的正数：
+# 称为未规范化的预测）：得分越高，就越像这个类别。**softmax** 把得分变成概率：取指数，得分就都成了正数；再除以总和，加起来就等于 1。
 #
 # $$ P_k = \frac{e^{s_k}}{\sum_j e^{s_j}} $$
 #
 # 损失只看其中一个，即正确类别 $y$ 的概率 $P_y$。这个损失叫**交叉熵**（cross entropy），$L = -\log P_y$：如果网络给正确答案的概率是 1，
-# 损失就是 0；$P_y$ 越接近 0，损失越大，没有上限。取自然对数时，单位是**奈特**（nat）；取以 2 为底的对数，单位就是比特。
+# 损失就是 0；$P_y$ 越接近 0，损失越大，没有上限，所以“错得很有把握”代价极高。这里的 $\log$ 是自然对数，损失的单位于是叫**奈特**（nat）。
 #
 # （代码里先减去了最大的得分。这样分子和分母缩小同样的倍数，结果不变，而指数不会大到计算机装不下。）
 
@@ -395,9 +399,10 @@ proofs.equal({"NumPy": probabilities, "Keras": keras.ops.softmax(scores)})
 #
 # $$ \frac{\partial L}{\partial s_k} = P_k - Y_k, \qquad Y_k = 1 \text{ for the right class, } 0 \text{ for the others} $$
 #
-# (The round $\partial$ says: only this score moves, the others stay.) Two lines, and the start of every backward pass in this course.
+# (The round $\partial$ says: only this score moves, the others stay.) Two lines, and the start of the backward
+# pass of every classifier with this loss.
 
-# %% [markdown] lang="zh" of="73dada08"
+# %% [markdown] lang="zh" of="10cbab2c"
 # 第二行是三种情况下的损失：正确答案若是类别 0，损失就小；若是类别 2，损失就大。什么都不懂的网络给十个数字各十分之一的概率，
 # 损失是 $\ln 10$，请记住这个数。
 #
@@ -407,12 +412,13 @@ proofs.equal({"NumPy": probabilities, "Keras": keras.ops.softmax(scores)})
 #
 # $$ L = -\log \frac{e^{s_y}}{\sum_j e^{s_j}} = -s_y + \log \sum_j e^{s_j} $$
 #
-# 再对某一个得分 $s_k$ 求导。第一项：如果 $k$ 就是正确类别，得 $-1$，否则得 0。第二项是“和的对数”，按链式法则，等于和的倒数，
+# 再对某一个得分 $s_k$ 求导。第一项：如果 $k$ 就是正确类别，得 $-1$，否则得 0。第二项是“和的对数”，按链式法则，它的斜率等于和的倒数，
 # 乘以和对 $s_k$ 的斜率 $e^{s_k}$，也就是 $e^{s_k} / \sum_j e^{s_j}$，这不就是 $P_k$ 吗？
 #
 # $$ \frac{\partial L}{\partial s_k} = P_k - Y_k, \qquad \text{正确类别处 } Y_k = 1 \text{，其余 } Y_k = 0 $$
 #
-# （圆体的 $\partial$ 表示只动这一个得分，其余不动。）只用两行就推出来了，而本课程的每一次反向传播都从这里开始。
+# （圆体的 $\partial$ 表示只动这一个得分，其余不动。）只用两行就推出来了。凡是用这个损失的分类器，
+# 反向传播都从这里开始。
 
 # %%
 truth = np.array([0.0, 1.0, 0.0])  # class 1 is right
@@ -428,9 +434,9 @@ proofs.equal({"P - Y": probabilities - truth, "by_nudges": by_nudges}, tolerance
 first_figures.score_bars(scores, probabilities, truth)
 
 # %% [markdown] lang="en"
-# In the right panel, the slope is negative for the right class and positive for the others. Gradient descent moves *against* the
+# In the right panel (it shows the slopes; the step goes the other way), the slope is negative for the right class and positive for the others. Gradient descent moves *against* the
 # slope: the right score rises, the others sink, each in proportion to how much probability it wrongly holds. When the
-# prediction is the truth, all slopes are 0 and the learning ends.
+# prediction comes close to the truth, all slopes come close to 0 and the learning fades out.
 #
 # ## The whole network, in seven steps
 #
@@ -443,20 +449,26 @@ first_figures.score_bars(scores, probabilities, truth)
 #    \underset{n \times 10}{S} = \underset{n \times 128}{H}\;\underset{128 \times 10}{W_2} + \underset{10}{b_2}, \qquad
 #    \underset{n \times 10}{P} = \operatorname{softmax}(S) $$
 #
+# The 128 neurons between the input and the ten scores are called **hidden**: nobody tells them what to compute. (128 is our choice.)
+#
 # 1. **Initialise** the weights with small random numbers.
 # 2. **Forward**: compute the scores of a batch.
 # 3. **Loss**: how wrong are they?
-# 4. **Gradient**: the slopes of all weights together.
-# 5. **Update**: move every weight a step downhill.
+# 4. **Gradient**: the slopes of all weights together, each taken as if only that weight moved.
+# 5. **Update**: move every weight a step downhill, all at the same time.
 # 6. **Repeat** 2 to 5 with the next batch.
-# 7. **Test**, once, on digits that took part in no decision.
+# 7. **Test**, once, on digits that played no part in any decision.
 #
-# Here are the first two. Why random, and not all zero? Then all 128 neurons would compute the same, get the same slopes and stay the same
-# forever: one neuron, 128 times. Why times $\sqrt{2 / \text{inputs}}$? That keeps the numbers behind a ReLU layer about as large
+# Why may all weights move at once, if each slope was measured alone? For small steps the changes of the loss add up: weight $w_i$ moves
+# by $-\eta\, g_i$, where $g_i$ is its slope, and changes the loss by about $g_i$ times that. Together the loss changes by about
+# $-\eta \sum_i g_i^2$, which is never positive. So a small enough step makes the loss on that batch smaller, however many weights there are.
+#
+# Here are the first two steps. Why random, and not all equal? Then all 128 neurons would compute the same, get the same slopes and stay the same
+# forever: one neuron, 128 times. Why times $\sqrt{2 / \text{inputs}}$? That keeps the numbers after a ReLU layer about as large
 # as those before it ([He et al. 2015](https://arxiv.org/abs/1502.01852)).
 
-# %% [markdown] lang="zh" of="3691958e"
-# 右图里，正确类别的斜率是负的，其余是正的。梯度下降逆着斜率走：正确类别的得分上升，其余下降，谁错占的概率多，谁就降得多。当预测与真值一致时，斜率全为 0，学习也就结束了。
+# %% [markdown] lang="zh" of="71ed6a3b"
+# 右图画的是斜率（更新时往反方向走）：正确类别的斜率是负的，其余是正的。梯度下降逆着斜率走：正确类别的得分上升，其余下降，谁错占的概率多，谁就降得多。预测越接近真值，斜率就越接近 0，学习也就慢慢停了。
 #
 # ## 整个网络，七个步骤
 #
@@ -469,15 +481,21 @@ first_figures.score_bars(scores, probabilities, truth)
 #    \underset{n \times 10}{S} = \underset{n \times 128}{H}\;\underset{128 \times 10}{W_2} + \underset{10}{b_2}, \qquad
 #    \underset{n \times 10}{P} = \operatorname{softmax}(S) $$
 #
+# 输入与十个得分之间的 128 个神经元称为**隐藏**（hidden）神经元：没有人告诉它们该算什么。（128 这个数是我们选的。）
+#
 # 1. **初始化**：权重取小的随机数。
 # 2. **前向**：算出一批样本的得分。
 # 3. **损失**：错了多少？
-# 4. **梯度**（gradient）：所有权重的斜率，合在一起。
-# 5. **更新**：每个权重都朝下坡走一步。
+# 4. **梯度**（gradient）：所有权重的斜率，合在一起；求每个斜率时，都当作只有这一个权重在动。
+# 5. **更新**：所有权重同时朝下坡走一步。
 # 6. **重复**：换下一批，重复第 2 至 5 步。
 # 7. **测试**：只做一次，用没有参与过任何决定的样本。
 #
-# 先写前两步。为什么要随机，不能全取 0？那样 128 个神经元算出的结果一样，斜率也一样，永远不会有区别，等于把一个神经元抄了 128 遍。
+# 斜率是一个一个单独求的，为什么可以让所有权重一起动？因为步子很小时，各个权重引起的变化可以相加：权重 $w_i$ 的斜率是 $g_i$，
+# 它移动 $-\eta\, g_i$，损失约变化 $g_i$ 乘以这个数。全部加起来，损失约变化 $-\eta \sum_i g_i^2$，绝不会是正的。
+# 所以只要步子够小，不管有多少个权重，这一批样本上的损失都会变小。
+#
+# 先写前两步。为什么要随机，不能全取一样的数？那样 128 个神经元算出的结果一样，斜率也一样，永远不会有区别，等于把一个神经元抄了 128 遍。
 # 为什么要乘 $\sqrt{2 / \text{输入个数}}$？这样，经过 ReLU 层之后的数，与之前的数差不多一样大（[He 等，2015](https://arxiv.org/abs/1502.01852)）。
 
 # %%
@@ -582,25 +600,37 @@ proofs.equal({"of_weights": of_weights, "nudged_weights": nudged_weights})
 # ### Exercise 2 · medium — step 4, one layer backward
 #
 # Sums of products, a row with a column: that is what a matrix product is. So the rules of the last cell can be written for all numbers at
-# once, and for a whole batch. Every example of the batch uses the same weight, so its paths add up once more, over the examples.
+# once, and for a whole batch. Every example of the batch uses the same weight, so its paths add up once more, over the examples $i$:
 #
-# Write $G_A$ for "the slopes of the loss with respect to every number in $A$"; then $G_A$ has the shape of $A$. For one layer
-# $O = XW + b$, we know $G_O$ and want the other three:
+# $$ (G_X)_{ij} = \sum_k (G_O)_{ik}\, W_{jk}, \qquad (G_W)_{jk} = \sum_i X_{ij}\, (G_O)_{ik} $$
+#
+# The first is an input's paths to all outputs $k$; the second is *error times input*, for all examples. The bias has the input 1 in every
+# example, so it collects the errors themselves.
+#
+# Here $G_A$ stands for "the slopes of the loss with respect to every number in $A$", its **gradient**; $G_A$ has the shape of $A$. For one
+# layer $O = XW + b$, we know $G_O$ and want the other three. Written as matrix products, with $G_{O,i}$ for row $i$ of $G_O$:
 #
 # $$ \underset{\text{in} \times \text{out}}{G_W} = \underset{\text{in} \times n}{X^\top}\;\underset{n \times \text{out}}{G_O}, \qquad
 #    \underset{n \times \text{in}}{G_X} = \underset{n \times \text{out}}{G_O}\;\underset{\text{out} \times \text{in}}{W^\top}, \qquad
 #    \underset{\text{out}}{G_b} = \sum_{i=1}^{n} G_{O,i} $$
 #
 # ($^\top$ swaps rows and columns, in NumPy `.T`.) Write `dense_backward(upstream, x, weights)`, where `upstream` is $G_O$.
-# Return the gradients of `x`, of `weights` and of the bias, in this order.
+# Return the gradients of `x`, of `weights` and of the bias, in this order. (Nothing is averaged here: the $1/n$ of the mean loss comes in
+# with the first error, below.)
 
-# %% [markdown] lang="zh" of="835d7494"
+# %% [markdown] lang="zh" of="446298bf"
 # ### 练习 2 · 中 —— 第 4 步：一层的反向
 #
 # 一行与一列对应相乘再相加，正是矩阵乘法。所以上一格的规则可以写成矩阵，一次算完所有的数、整批的样本。
-# 同一个权重，这一批里的每个样本都要用到，所以它的路还要再对样本求和。
+# 同一个权重，这一批里的每个样本都要用到，所以它的路还要再对样本 $i$ 求和：
 #
-# 用 $G_A$ 表示“损失对 $A$ 中每个数的斜率”，$G_A$ 与 $A$ 形状相同。对一层 $O = XW + b$，已知 $G_O$，求另外三个：
+# $$ (G_X)_{ij} = \sum_k (G_O)_{ik}\, W_{jk}, \qquad (G_W)_{jk} = \sum_i X_{ij}\, (G_O)_{ik} $$
+#
+# 第一个式子是一个输入通往所有输出 $k$ 的路；第二个式子就是“误差乘以输入”，再对所有样本相加。偏置在每个样本里的输入都是 1，
+# 所以把误差本身加起来就行。
+#
+# 这里 $G_A$ 表示“损失对 $A$ 中每个数的斜率”，也就是 $A$ 的**梯度**，形状与 $A$ 相同。对一层 $O = XW + b$，已知 $G_O$，求另外三个。
+# 写成矩阵乘法（$G_{O,i}$ 是 $G_O$ 的第 $i$ 行）：
 #
 # $$ \underset{\text{in} \times \text{out}}{G_W} = \underset{\text{in} \times n}{X^\top}\;\underset{n \times \text{out}}{G_O}, \qquad
 #    \underset{n \times \text{in}}{G_X} = \underset{n \times \text{out}}{G_O}\;\underset{\text{out} \times \text{in}}{W^\top}, \qquad
@@ -608,6 +638,7 @@ proofs.equal({"of_weights": of_weights, "nudged_weights": nudged_weights})
 #
 # （$^\top$ 表示转置，即行列互换，NumPy 里写 `.T`；in 和 out 是输入、输出的个数。）写出 `dense_backward(upstream, x, weights)`，
 # 其中 `upstream` 就是 $G_O$。依次返回 `x`、`weights` 和偏置的梯度。
+# （这里不取平均：平均损失的 $1/n$ 已经放进最初的误差里，见下文。）
 
 # %% tags=["exercise"]
 def dense_backward(upstream, x, weights):
@@ -622,11 +653,11 @@ backward = first_network.yours_or_ours("01.dense_backward", dense_backward)
 
 # %% [markdown] lang="en" tags=["hint"]
 # A gradient has the shape of the thing it belongs to. Write down the three shapes; only one way of multiplying fits each.
-# Every example added the same bias, so their errors add up (they are not averaged: the mean is already inside `upstream`).
+# Every example added the same bias, so their errors add up, over the rows: `axis=0`.
 
-# %% [markdown] lang="zh" of="e147a154" tags=["hint"]
-# 梯度的形状与它所属的量相同。先写下三个形状，每个都只有一种乘法配得上。所有样本加的是同一个偏置，所以它们的误差要相加
-# （不是取平均：平均已经在 `upstream` 里了）。
+# %% [markdown] lang="zh" of="4a7fd987" tags=["hint"]
+# 梯度的形状与它所属的量相同。先写下三个形状，每个形状只有一种乘法对得上。所有样本加的是同一个偏置，所以它们的误差要按列相加，
+# 即 `axis=0`。
 
 # %% [markdown] lang="en"
 # Now the whole way back. The batch's loss is a mean, so the first error is divided by $n$. Then comes one layer backward, the
@@ -636,17 +667,18 @@ backward = first_network.yours_or_ours("01.dense_backward", dense_backward)
 #    \underset{n \times 128}{G_Z} = \underset{n \times 128}{G_H} \odot \underset{n \times 128}{[Z > 0]} \;\longrightarrow\; G_{W_1},\, G_{b_1} $$
 #
 # $[Z > 0]$ is a matrix with a 1 wherever $Z$ is positive and a 0 elsewhere; $\odot$ multiplies number by number (NumPy's `*`). That is the
-# ReLU that lets an error through or stops it. Before anything is trained with this: is it right? We nudge each of the 128 first biases,
+# ReLU that lets an error through or stops it. Before anything is trained with this: is it right? `proofs.finite_differences` does for every number of an
+# array what we did with `nudged`. We let it nudge each of the 128 first biases,
 # because the error has to travel all the way back to reach them. (In `float64`, since a nudge is small and a computer rounds.)
 
-# %% [markdown] lang="zh" of="8d4eadd8"
-# 现在把反向的全程接起来。一批的损失是平均值，所以最初的误差要除以 $n$。然后是一层反向，过弯折处，再一层反向：
+# %% [markdown] lang="zh" of="a70a577b"
+# 现在把反向的全程接起来。一批的损失是平均值，所以最初的误差要除以 $n$。然后是一层反向，经过 ReLU，再一层反向：
 #
 # $$ \underset{n \times 10}{G_S} = \frac{P - Y}{n} \;\longrightarrow\; G_H,\, G_{W_2},\, G_{b_2}, \qquad
 #    \underset{n \times 128}{G_Z} = \underset{n \times 128}{G_H} \odot \underset{n \times 128}{[Z > 0]} \;\longrightarrow\; G_{W_1},\, G_{b_1} $$
 #
 # $[Z > 0]$ 是一个矩阵，$Z$ 为正的地方是 1，其余是 0；$\odot$ 是逐个相乘（NumPy 的 `*`）。ReLU 放行误差，还是把它拦下，就看这一项。
-# 先别急着训练：它对吗？误差要一路传到底，才能到达第一层的偏置，所以把这 128 个偏置逐个拨动一下，看结果是否一致。
+# 先别急着训练：它对吗？`proofs.finite_differences` 把前面的 `nudged` 对数组里的每个数各做一遍。误差要一路传到底，才能到达第一层的偏置，所以把这 128 个偏置逐个拨动一下，看结果是否一致。
 # （这里用 `float64`：拨动很小，而计算机会舍入。）
 
 # %%
@@ -706,7 +738,7 @@ step = first_network.yours_or_ours("01.update", update)
 # %% [markdown] lang="en"
 # ### Step 6: repeat
 #
-# Take the first 50 digits, do steps 2 to 5, take the next 50. Once through all training digits is an **epoch**. Why batches, and
+# Take the first 50 digits, do steps 2 to 5, take the next 50. One pass through all training digits is an **epoch**. Why batches, and
 # not all digits at once? A rough direction after 50 digits costs little and comes soon; the exact one takes thousands.
 # (This is called *stochastic* gradient descent, SGD. Our digits already come in mixed order; usually one shuffles
 # them before each epoch.)
@@ -717,7 +749,7 @@ step = first_network.yours_or_ours("01.update", update)
 # From here on, `results.record` prints and stores each number. The **band** behind it is where the number should lie, made from
 # runs with several random seeds; ✓ says that yours does.
 
-# %% [markdown] lang="zh" of="f6cc9284"
+# %% [markdown] lang="zh" of="b5447fc1"
 # ### 第 6 步：重复
 #
 # 取前 50 个样本，做第 2 至 5 步，再取下 50 个。把全部训练样本过一遍，叫一**轮**（epoch）。为什么分批，不一次用上全部样本？
@@ -775,33 +807,36 @@ plots.show(
 # correctly. The picture shows the first six of them, not a selection.
 #
 # Why did it learn? Nobody told it what a 4 looks like. Each step moved every weight a little in the direction in which the loss on 50
-# digits falls. What helps one odd digit only is undone by the next batches; what helps many digits, because they have it in common, adds
-# up over the steps. What adds up is the rule.
+# digits falls. What helps many digits, because they have it in common, adds up over the steps; what helps one odd digit only has to
+# compete with the next batches. With many digits and a few epochs, what adds up is mostly the rule. (With few digits and many
+# epochs there is time to learn each one by itself. You will see that below.)
 #
 # ## The same network in Keras
 #
-# From now on you know what happens inside, so you may leave it to a library. A `Sequential` model is a list of layers; `Dense` is our
+# From now on you know what happens inside, so you may leave it to a library. **Keras** describes networks; **TensorFlow**, beneath it,
+# computes them and their gradients. A `Sequential` model is a list of layers; `Dense` is our
 # $XW + b$, with its activation. `compile` names the update rule (`SGD`, our step 5), the loss (our cross entropy, for labels that
 # are whole numbers: "sparse") and what else to report. `strategy`, made and described at the top, holds the devices of this machine.
 #
-# If it really is the same network, then from the same weights the slopes must be the same as ours. `GradientTape` is Keras' and
+# If it really is the same network, then from the same weights the slopes must be the same as ours. `GradientTape` is
 # TensorFlow's own chain rule: it records a calculation and goes through it backward.
 
-# %% [markdown] lang="zh" of="39f3a5a2"
+# %% [markdown] lang="zh" of="0c957c33"
 # 损失从 $\ln 10$ 附近开始（什么都不懂的网络本该如此），在两个集合上都逐轮下降：学到的东西对新样本也管用。
-# （训练损失开头偏高，因为它是整轮的平均，而那一轮里权重还没有现在这么好。）最后，验证集上有 {{mlp.validation_accuracy:.1%}} 的样本识别正确。
+# （训练损失开头偏高，因为它是整轮的平均，而那一轮前面几步的权重，还不如轮末的好。）最后，验证集上有 {{mlp.validation_accuracy:.1%}} 的样本识别正确。
 # 图里画的就是验证集的前六个样本，没有挑选过。
 #
 # 它为什么能学会？没有人告诉它 4 长什么样。每一步只是把所有权重朝着“这 50 个样本的损失会下降”的方向挪一点。
-# 只对个别怪字有用的改动，会被后面的批次抵消；对许多样本都有用的改动，因为它们有共同之处，会一步步积累起来。积累下来的，就是规则。
+# 对许多样本都有用的改动，因为它们有共同之处，会一步步积累起来；只对个别怪字有用的改动，则要跟后面的批次相争。
+# 样本多、轮数少时，积累下来的主要就是规则。（样本少、轮数多时，也来得及把每个样本单独背下来，下面就会看到。）
 #
 # ## 用 Keras 写同一个网络
 #
-# 里面在做什么，你已经清楚，从现在起可以交给库了。`Sequential` 模型就是一串层；`Dense` 就是我们的 $XW + b$ 加上激活函数。
+# 里面在做什么，你已经清楚，从现在起可以交给库了：**Keras** 用来描述网络，底下的 **TensorFlow** 负责计算网络和梯度。`Sequential` 模型就是一串层；`Dense` 就是我们的 $XW + b$ 加上激活函数。
 # `compile` 指定更新规则（`SGD`，即第 5 步）、损失（就是我们的交叉熵，sparse 表示标签是整数），以及另外要报告什么。
 # 开头创建并打印出来的 `strategy` 管着这台机器上的设备。
 #
-# 如果真是同一个网络，那么从同样的权重出发，斜率也必须与我们的相同。`GradientTape` 是 Keras 和 TensorFlow 自己的链式法则：
+# 如果真是同一个网络，那么从同样的权重出发，斜率也必须与我们的相同。`GradientTape` 是 TensorFlow 自己的链式法则：
 # 把计算过程录下来，再倒着走一遍。
 
 # %%
@@ -829,13 +864,13 @@ for name, a, b in zip(["W1", "b1", "W2", "b2"], ours, theirs, strict=True):
     proofs.equal({f"{name} NumPy": a, "GradientTape": b})
 
 # %% [markdown] lang="en"
-# The slopes agree, and `summary` counts the same parameters as we did.
+# The slopes agree, and `summary` counts the same parameters as we did. (`None` in its shapes stands for any batch size.)
 #
 # `fit` is our step 6: all epochs, all batches. It returns a history with one number per epoch. We switch its shuffling off,
 # so that Keras sees the digits in the same order as our loop did.
 
-# %% [markdown] lang="zh" of="c3fda40b"
-# 斜率一致，`summary` 数出的参数个数也与我们的相同。
+# %% [markdown] lang="zh" of="f6dc8d4c"
+# 斜率一致，`summary` 数出的参数个数也与我们的相同。（形状里的 `None` 表示批量大小可以任意。）
 #
 # `fit` 就是第 6 步：所有的轮，所有的批次。它返回训练历史，每轮一个数。这里关掉它的打乱，让 Keras 看样本的次序与我们的循环一样。
 
@@ -855,25 +890,26 @@ their_answers = forward(keras_weights, x_valid)[-1].argmax(axis=1)
 results.record("mlp.same_answers", (our_answers == their_answers).mean())
 
 # %% [markdown] lang="en" tags=["predict"]
-# The two networks are one. After all these steps the largest difference between any two weights is
+# They are the same network. After all these steps the largest difference between any two weights is
 # {{mlp.largest_weight_difference:.3f}}: a computer rounds, Keras adds up in a different order, and each step starts from what the last one left.
 #
 # ## What does the ReLU add?
 #
-# A network with two numbers as input can be drawn whole. The task: points in a square, and the answer is whether a point
+# A network with two numbers as input can be drawn whole. (The question is what it *can* draw, so the accuracies below are those on the points
+# it was trained on.) The task: points in a square, and the answer is whether a point
 # lies inside a disc. Three networks, all trained the same way (by Adam, a relative of SGD, see chapter 5): 16 hidden neurons *without* an
 # activation, 4 with ReLU, and 16 with ReLU.
 #
 # **Predict:** what borders can each of the three draw? (For the first one, put one layer into the other:
 # $(XW_1 + b_1)\,W_2 + b_2 = X\,(W_1 W_2) + (b_1 W_2 + b_2)$.)
 
-# %% [markdown] lang="zh" of="7160b572" tags=["predict"]
-# 两个网络其实是同一个。走了这么多步之后，任意两个对应权重之差最大只有 {{mlp.largest_weight_difference:.3f}}：计算机要舍入，Keras 相加的次序不同，
+# %% [markdown] lang="zh" of="04e5cd5b" tags=["predict"]
+# 两个网络其实是同一个。走了这么多步之后，任意两个对应权重之差最大只有 {{mlp.largest_weight_difference:.3f}}：计算机要舍入，Keras 做加法的次序不同，
 # 而每一步又都从上一步的结果出发。
 #
 # ## ReLU 带来了什么？
 #
-# 输入只有两个数的网络，可以整个画出来。任务是：给出正方形里的一个点，判断它是不是在圆内。三个网络，训练方法完全相同
+# 输入只有两个数的网络，可以整个画出来。（这里只看它画不画得出来，所以准确率就在训练用的点上算。）任务是：给出正方形里的一个点，判断它是不是在圆内。三个网络，训练方法完全相同
 # （优化器用 Adam，它是 SGD 的亲戚，见第 5 章）：
 # 16 个隐藏神经元，不带激活函数；4 个带 ReLU；16 个带 ReLU。
 #
@@ -900,8 +936,8 @@ first_figures.regions(networks, points, inside)
 # %% [markdown] lang="en" tags=["answer", "predict"]
 # **Answer.** Without an activation the two layers are one layer, $X\,W + b$, and its border is at best a straight line. That does not help with a
 # disc, so the network answers "outside" nearly everywhere and is right about as often as that answer alone would be. Each ReLU neuron
-# adds one fold: four of them enclose the disc by a rough polygon, sixteen come close to the circle. **The bend
-# between the layers is what makes a second layer worth having.** (Its relatives, the sigmoid, tanh and GELU, are compared in
+# adds one fold line, and a border that crosses it gets a corner there: four neurons enclose the disc in a rough polygon, sixteen come close to the
+# circle. **The bend between the layers is what makes a second layer worth having.** (ReLU's relatives, the sigmoid, tanh and GELU, are compared in
 # chapter 1a.)
 #
 # ## Does a falling loss show that something was learned?
@@ -912,9 +948,10 @@ first_figures.regions(networks, points, inside)
 #
 # **Predict** for each of the three: what accuracy does it reach on its 500 examples, and on new ones?
 
-# %% [markdown] lang="zh" of="10baf026" tags=["answer", "predict"]
+# %% [markdown] lang="zh" of="5872d9de" tags=["answer", "predict"]
 # **答案。** 不带激活函数时，两层合起来还是一层 $X\,W + b$，边界至多是一条直线。直线对圆毫无用处，所以这个网络几乎处处回答“圆外”，
-# 准确率也就跟一律答“圆外”差不多。每个 ReLU 神经元能添一道折痕：四个围出一个粗糙的多边形，十六个就很接近圆了。
+# 准确率也就跟一律答“圆外”差不多。每个 ReLU 神经元能添一道折痕，
+# 边界穿过折痕就拐一个弯：四个神经元围出一个粗糙的多边形，十六个就很接近圆了。
 # **正因为层与层之间弯了一下，第二层才有意义。**（ReLU 的几个亲戚 sigmoid、tanh 和 GELU，在第 1a 章比较。）
 #
 # ## 损失下降，就说明学到东西了吗？
@@ -950,7 +987,7 @@ first_figures.memory(seen_and_new)
 
 # %% [markdown] lang="en" tags=["answer", "predict"]
 # **Answer.** All three memorise their training set; only one learned anything about digits. **A falling training loss shows that
-# the code runs, and nothing more.** New examples are what tells the three apart: with random labels or random pixels the
+# the code runs, and nothing more.** Only new examples tell the three apart: with random labels or random pixels the
 # network is at guessing, because there is nothing to find.
 #
 # ## What did it learn? Black on white
@@ -960,9 +997,9 @@ first_figures.memory(seen_and_new)
 #
 # **Predict:** how many does the network recognise?
 
-# %% [markdown] lang="zh" of="0b2922e0" tags=["answer", "predict"]
+# %% [markdown] lang="zh" of="fdc6b842" tags=["answer", "predict"]
 # **答案。** 三次都把训练集背了下来，只有一次学到了关于数字的东西。**训练损失下降，只说明代码能跑，别的什么也没说明。**
-# 能把三者区分开的是新样本：标签随机，或者像素随机，都没有规律可找，网络只能瞎猜。
+# 要把第一个与后两个区分开，得看新样本：标签随机，或者像素随机，都没有规律可找，网络只能瞎猜。
 #
 # ## 它学到的是什么？换成白底黑字
 #
@@ -987,7 +1024,8 @@ print(f"{always_black = :d}, {unmoved = :d}")
 # **Answer.** Hardly any: {{mlp.inverted_accuracy:.1%}}, *less* than guessing. Remember *error times input*. A pixel that was black in every
 # training picture had the input 0, so its weights never got a slope: the last line counts them, and they are still the random numbers
 # of step 1. On white paper all those pixels are suddenly 1. And where the ink of a 5 used to speak for a 5, there is now
-# nothing, so the right answer is even less likely than others.
+# nothing, so the right answer is even less likely than the others. (How much each of the two contributes, this experiment does not say.
+# Setting the pixels that were always black back to 0 would tell.)
 #
 # The network never learned what a digit is. It learned which pixels go with which label *in pictures like these*. Ask of every accuracy:
 # on which data?
@@ -996,18 +1034,19 @@ print(f"{always_black = :d}, {unmoved = :d}")
 #
 # All decisions are made. One question is left: compared with what? We compare with a **baseline**, the dullest program that could
 # work: average all training pictures of each digit, and give a new picture the label of the nearest average. A network
-# that does not beat this has learned nothing worth its name.
+# that does not beat this has learned nothing worth the name.
 
-# %% [markdown] lang="zh" of="69ffdc6f" tags=["answer"]
+# %% [markdown] lang="zh" of="6b3f19f9" tags=["answer"]
 # **答案。** 几乎一个也认不出：准确率 {{mlp.inverted_accuracy:.1%}}，比瞎猜还低。回想一下“误差乘以输入”：如果一个像素在所有训练图片里都是黑的，
 # 它的输入就总是 0，它的权重也就从来得不到斜率。最后一行数的正是这些像素，它们的权重至今仍是第 1 步的随机数。
 # 换成白底，这些像素突然都变成了 1。而 5 的笔画原来所在的地方，现在什么也没有，所以正确答案反而比别的更不可能。
+# （两个原因各占多少，这个实验没有回答；把那些一直是黑的像素恢复成 0，再测一次就知道了。）
 #
 # 网络从来没有学过“数字是什么”，它学到的只是：在这一类图片里，哪些像素对应哪个标签。以后见到一个准确率，先问一句：是在什么数据上测的？
 #
 # ## 第 7 步：测试，只做一次
 #
-# 该做的决定都做完了，只剩一个问题：跟谁比？我们跟**基线**（baseline）比，也就是最笨但可能有用的程序：把训练集里每个数字的图片取平均，
+# 该做的决定都做完了，只剩一个问题：跟谁比？我们跟**基线**（baseline）比，也就是最简单、却未必没用的办法：把训练集里每个数字的图片取平均，
 # 新图片离哪张平均图最近，就判为哪个数字。连它都赢不了的网络，不能算学到了东西。
 
 # %% tags=["nbval-ignore-output"]
@@ -1024,10 +1063,11 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 # ## What you measured
 #
 # - Fifty lines of NumPy classify {{mlp.test_accuracy:.1%}} of the test digits correctly; the nearest average reaches {{baseline.test_accuracy:.1%}}.
-#   With three different random initialisations the network reaches {{seeds:mlp.test_accuracy:.1%}}.
+#   (Stored beside the course: with three random seeds, {{seeds:mlp.test_accuracy:.1%}}. The test digits turn out a little harder than the
+#   validation digits.)
 # - Your slopes, nudges and `GradientTape` agree; after the whole training, NumPy and Keras give the same answer on {{mlp.same_answers:.2%}} of the
 #   validation digits.
-# - Without an activation, 16 hidden neurons get {{disc.linear_16_accuracy:.0%}} of the disc right; with ReLU, {{disc.relu_16_accuracy:.0%}}.
+# - Without an activation, 16 hidden neurons get {{disc.linear_16_accuracy:.0%}} of the points right, as does the answer "outside"; with ReLU, {{disc.relu_16_accuracy:.0%}}.
 # - The network memorises {{noise.random_labels_training_accuracy:.0%}} of 500 random labels, and gets
 #   {{noise.random_labels_validation_accuracy:.0%}} on new digits: it is guessing.
 # - Black on white, the same network recognises {{mlp.inverted_accuracy:.1%}}.
@@ -1041,12 +1081,13 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 # | layer $O = XW + b$ backward | $G_W = X^\top G_O$, $\;G_X = G_O W^\top$, $\;G_b = \sum_i G_{O,i}$ | `dense_backward` |
 # | ReLU backward | $G_Z = G_H \odot [Z > 0]$ | `hidden_error * (sums > 0)` |
 
-# %% [markdown] lang="zh" of="f839cce5" tags=["summary"]
+# %% [markdown] lang="zh" of="15b64f31" tags=["summary"]
 # ## 你测到了什么
 #
-# - 五十行 NumPy 认对了测试集的 {{mlp.test_accuracy:.1%}}，最近平均图只有 {{baseline.test_accuracy:.1%}}。换三个随机种子，网络的准确率是 {{seeds:mlp.test_accuracy:.1%}}。
+# - 五十行 NumPy 认对了测试集的 {{mlp.test_accuracy:.1%}}，最近平均图只有 {{baseline.test_accuracy:.1%}}。（课程还存有三个随机种子的结果：{{seeds:mlp.test_accuracy:.1%}}。
+#   测试样本比验证样本稍难一点。）
 # - 你的斜率、拨动的结果、`GradientTape` 三者一致；整个训练结束后，NumPy 与 Keras 在验证集上有 {{mlp.same_answers:.2%}} 的答案相同。
-# - 没有激活函数，16 个隐藏神经元在圆的任务上只对了 {{disc.linear_16_accuracy:.0%}}；有了 ReLU，对了 {{disc.relu_16_accuracy:.0%}}。
+# - 没有激活函数，16 个隐藏神经元在圆的任务上只对了 {{disc.linear_16_accuracy:.0%}}，跟一律答“圆外”一样；有了 ReLU，对了 {{disc.relu_16_accuracy:.0%}}。
 # - 500 个随机标签，网络背下了 {{noise.random_labels_training_accuracy:.0%}}；可到了新样本上，准确率只有 {{noise.random_labels_validation_accuracy:.0%}}，等于乱猜。
 # - 换成白底黑字，同一个网络只认对 {{mlp.inverted_accuracy:.1%}}。
 #
@@ -1064,13 +1105,13 @@ results.record("mlp.keras_test_accuracy", accuracy(keras_weights, x_test, y_test
 #
 # You have only 5,000 digits, and may look at 20,000 in all: 4 epochs of 5,000. With the chapter's settings,
 # `{"learning_rate": 0.1, "batch_size": 50, "hidden": 128, "epochs": 4}`, that does not reach a validation accuracy of 0.94. Find settings that do
-# (at most 256 hidden neurons). Write `recipe()`, which returns such a dictionary. The check trains with it, on our own
+# (at most 256 hidden neurons). Write `recipe()`, which returns such a dictionary. The check trains with it, with our own
 # `one_epoch`, and judges what it measures; run it as often as you like.
 
-# %% [markdown] lang="zh" of="175f6223"
+# %% [markdown] lang="zh" of="53e0f78f"
 # ### 练习 4 · 中 —— 测一测：预算很小
 #
-# 只有 5,000 个训练样本，总共只准看 20,000 个：也就是 4 轮，每轮 5,000 个。用本章的设置
+# 只有 5,000 个训练样本，总共只许看 20,000 次：也就是 4 轮，每轮 5,000 个。用本章的设置
 # `{"learning_rate": 0.1, "batch_size": 50, "hidden": 128, "epochs": 4}`，验证准确率到不了 0.94。请找出能到的设置
 # （隐藏神经元最多 256 个）。写出 `recipe()`，返回这样一个字典。检查程序会用 `one_epoch` 按你的设置训练，再看实测结果；想跑几次就跑几次。
 
@@ -1140,15 +1181,15 @@ exercises.check("01.batches", batches)
 exercises.quiz("01")
 
 # %% [markdown] lang="en"
-# ## Where it goes from here, and what to read
+# ## Where to go from here
 #
 # - Nielsen, [*Neural Networks and Deep Learning*](http://neuralnetworksanddeeplearning.com), chapters 1 and 2: the same network, told at
-#   more length.
+#   greater length.
 # - Karpathy, [*micrograd*](https://github.com/karpathy/micrograd): the chain rule on a graph of numbers, in a hundred lines.
 # - Rumelhart, Hinton and Williams, [*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0),
 #   1986: four pages; you have now programmed them.
 # - Goodfellow, Bengio and Courville, [*Deep Learning*](https://www.deeplearningbook.org), chapter 6.
-# - LeCun, Bengio and Hinton, [*Deep learning*](https://doi.org/10.1038/nature14539), 2015: the field on nine pages.
+# - LeCun, Bengio and Hinton, [*Deep learning*](https://doi.org/10.1038/nature14539), 2015: the field in nine pages.
 # - Zhang et al., [*Understanding deep learning requires rethinking generalization*](https://arxiv.org/abs/1611.03530): random
 #   labels, at full size.
 # - Geirhos et al., [*Shortcut learning in deep neural networks*](https://arxiv.org/abs/2004.07780): networks that are right for
@@ -1163,13 +1204,13 @@ exercises.quiz("01")
 # Next: chapter 1a asks what makes a model *large*, and what that costs. Chapter 2 lets the network see that neighbouring pixels are
 # neighbours; chapter 4 says more about losses; chapter 5 about better steps than ours.
 
-# %% [markdown] lang="zh" of="0755abbf"
+# %% [markdown] lang="zh" of="a55ceb72"
 # ## 应用与延伸阅读
 #
 # - 邱锡鹏，[《神经网络与深度学习》](https://nndl.github.io)，第 4 章“前馈神经网络”；阿斯顿·张等，[《动手学深度学习》](https://zh.d2l.ai)，第 3、4 章；
 #   周志华《机器学习》，第 5 章。
 # - Nielsen，[*Neural Networks and Deep Learning*](http://neuralnetworksanddeeplearning.com)，第 1、2 章：同一个网络，讲得更细。
-# - Karpathy，[*micrograd*](https://github.com/karpathy/micrograd)：一百行代码，在数的计算图上做链式法则。
+# - Karpathy，[*micrograd*](https://github.com/karpathy/micrograd)：一百行代码，对一个个数逐步求导。
 # - Rumelhart、Hinton 与 Williams，
 #   [*Learning representations by back-propagating errors*](https://doi.org/10.1038/323533a0)，1986：只有四页，你刚刚把它写成了程序。
 # - Goodfellow、Bengio 与 Courville，[《深度学习》](https://www.deeplearningbook.org)（“花书”，有中译本），第 6 章。
@@ -1181,6 +1222,6 @@ exercises.quiz("01")
 #
 # **换成 full 配置会怎样。** 除验证集之外的训练样本全都用上，轮数也更多。在保存下来的那次完整运行里，测试集上有 {{full:mlp.test_accuracy:.1%}} 识别正确。
 # 噪声照样背得下来，新样本仍停在瞎猜的水平：本来没有的规律，训练再久也找不出来。NumPy 与 Keras 的权重则分开得更远，
-# 最大相差 {{full:mlp.largest_weight_difference:.3f}}，而在验证集上仍有 {{full:mlp.same_answers:.2%}} 的答案相同。两者谈不上谁才是对的。
+# 最大相差 {{full:mlp.largest_weight_difference:.3f}}，而在验证集上仍有 {{full:mlp.same_answers:.2%}} 的答案相同。两者无所谓谁对谁错。
 #
-# 接下来：第 1a 章要问，模型怎样才算大，代价又是多少。第 2 章让网络看见相邻的像素是邻居；第 4 章细讲损失；第 5 章讲比我们更好的走法。
+# 接下来：第 1a 章要问，模型多大才算大，代价又是多少。第 2 章让网络看见相邻的像素是邻居；第 4 章细讲损失；第 5 章讲更好的下坡办法。
