@@ -126,7 +126,7 @@ def _entry(path: Path, name: str) -> dict:
 
 @functools.lru_cache(maxsize=128)
 def _stored(path: Path, changed: int) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))["numbers"]
+    return json.loads(path.read_text(encoding="utf-8")).get("numbers", {})
 
 
 def _digits(chapter: Chapter, name: str) -> int:

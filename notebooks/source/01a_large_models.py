@@ -71,6 +71,7 @@ SEED = 0
 
 # %% tags=["nbval-ignore-output"]
 profiles.use(PROFILE, SEED)
+strategy = devices.create_strategy()
 
 # %% tags=["cost", "nbval-ignore-output"]
 results.cost("01a")

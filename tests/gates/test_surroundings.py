@@ -115,7 +115,7 @@ def test_run(environment, course, tmp_path):
 
 
 def test_build(environment, course, tmp_path):
-    read = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", PROBE))
+    read = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", PROBE), number="99")
     environment.update(COURSE_NOTEBOOKS=str(read.chapter.notebooks), COURSE_ENVIRONMENT="current")
     start([sys.executable, "-m", "course_utils", "build"], environment, ROOT)
     assert said(read.chapter.notebook("en")) == [SAID, "'two'"]

@@ -12,10 +12,16 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
-from course_utils import exercises, language, plots, proofs
+from course_utils import exercises, language, plots, profiles, proofs
 from course_utils.workshop.chapters import ROOT
 
 CHINESE = range(0x4E00, 0xA000)
+
+
+@pytest.fixture(autouse=True)
+def profile_of_its_own(monkeypatch):
+    """`profiles.use` is called below; the tests that follow in this process must not see it."""
+    monkeypatch.setitem(profiles._state, "profile", profiles._state["profile"])
 
 
 @pytest.fixture(autouse=True)

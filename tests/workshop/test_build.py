@@ -53,9 +53,11 @@ def notebook(read, language="en"):
 
 def test_both_languages_share_code_ids_and_outputs(built):
     english, chinese = (assemble.code_cells(notebook(built, language)) for language in ("en", "zh"))
+    blank = assemble.YOUR_ANSWER
     assert [(cell.id, cell.source, cell.execution_count) for cell in english] == [
-        (cell.id, cell.source, cell.execution_count) for cell in chinese
+        (cell.id, cell.source.replace(blank["zh"], blank["en"]), cell.execution_count) for cell in chinese
     ]
+    assert blank["zh"] in "".join(cell.source for cell in chinese)
     assert all(re.fullmatch("[0-9a-f]{8}", cell.id) for cell in english)
     assert [cell.execution_count for cell in english] == list(range(1, len(english) + 1))
 
@@ -288,11 +290,11 @@ def test_chapters_that_read_other_runs_are_built_after_them(tmp_path, monkeypatc
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")
 def test_an_interrupted_build_leaves_no_kernel_and_goes_on_where_it_was(tmp_path):
-    """Chapter 2 is done and chapter 3 hangs when Ctrl-C comes; the next build executes chapter 3 alone."""
+    """Chapter 98 is done and chapter 99 hangs when Ctrl-C comes; the next build executes chapter 99 alone."""
     hang = "import os, pathlib, time\nmark = pathlib.Path(os.environ['MARK'])\n"
     hang += "if not mark.exists():\n    mark.write_text(str(os.getpid()))\n    time.sleep(120)"
-    done = small_chapter(tmp_path, number="02")
-    other = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", hang), number="03")
+    done = small_chapter(tmp_path, number="98")
+    other = small_chapter(tmp_path, lambda text: text.replace("print(6 * 7)", hang), number="99")
     mark = tmp_path / "mark"
     environment = {
         **os.environ,
@@ -313,7 +315,7 @@ def test_an_interrupted_build_leaves_no_kernel_and_goes_on_where_it_was(tmp_path
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=300)
-    assert process.returncode == INTERRUPTED and "en/02_small.ipynb: written" in printed
+    assert process.returncode == INTERRUPTED and "en/98_small.ipynb: written" in printed
     assert "what was built is kept" in errors
     assert not psutil.pid_exists(int(mark.read_text()))
     assert done.chapter.notebook("en").exists() and not other.chapter.notebook("en").exists()
@@ -322,7 +324,7 @@ def test_an_interrupted_build_leaves_no_kernel_and_goes_on_where_it_was(tmp_path
         command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False
     )
     assert again.returncode == 0, again.stderr
-    assert "02_small" not in again.stdout and "zh/03_small.ipynb: written" in again.stdout
+    assert "98_small" not in again.stdout and "zh/99_small.ipynb: written" in again.stdout
 
 
 # --- the README ---------------------------------------------------------------------------
