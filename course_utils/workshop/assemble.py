@@ -15,7 +15,7 @@ from course_utils.workshop.source import Source
 
 SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-YOUR_ANSWER = {"en": "# your answer here", "zh": "# 在此作答"}
+YOUR_ANSWER = "# ✎"  # without words: a cell's code is the same in both languages
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -62,7 +62,7 @@ def notebook(source: Source, language: str, *, solved: bool = False):
                 text = solved_cell(text)
             else:
                 waiting_solution = solved_cell(text)
-                text = learners_cell(text, language)
+                text = learners_cell(text)
         if cell.kind == "markdown":
             text = numbers.fill(text, source.chapter, language)
         if cell.language == "zh":
@@ -77,18 +77,18 @@ def notebook(source: Source, language: str, *, solved: bool = False):
     return built
 
 
-def learners_cell(text: str, language: str) -> str:
-    """Return an exercise cell with its solution replaced by a line to fill in, which says so in "en" or "zh"."""
+def learners_cell(text: str) -> str:
+    """Return an exercise cell with its solution replaced by a line to fill in."""
     before, solution, after = _parts(text)
     first = next(line for line in solution if line.strip())
     indent = first[: len(first) - len(first.lstrip())]
     if indent:
-        blank = [f"{indent}return ...  {YOUR_ANSWER[language]}"]
+        blank = [f"{indent}return ...  {YOUR_ANSWER}"]
     else:
         names = [match.group(1) for line in solution if (match := re.match(r"(\w+)\s*=[^=]", line))]
         if not names:
             raise ValueError(f"a solution outside a function must assign a name; found {first!r}")
-        blank = [f"{name} = ...  {YOUR_ANSWER[language]}" for name in dict.fromkeys(names)]
+        blank = [f"{name} = ...  {YOUR_ANSWER}" for name in dict.fromkeys(names)]
     return "\n".join([*before, *blank, *after])
 
 

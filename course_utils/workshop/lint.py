@@ -419,7 +419,7 @@ def _as_seen(cell) -> str:
     """Return a code cell as a learner meets it: an exercise without its solution."""
     whole = cell.text.count(assemble.BEGIN) == cell.text.count(assemble.END) == 1
     if "exercise" in cell.tags and whole:
-        return assemble.learners_cell(cell.text, "en")
+        return assemble.learners_cell(cell.text)
     return cell.text
 
 
